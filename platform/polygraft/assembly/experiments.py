@@ -1,0 +1,135 @@
+"""From a resolved suite and its encoded tables to an Experiment: the ONLY place where a suite becomes a run's objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+
+from polygraft.assembly.learners import device_of, gradients, learner, mover
+from polygraft.core.batch import Batch
+from polygraft.core.errors import fault
+from polygraft.data.batches import TableStream, sequential
+from polygraft.data.preparation import Prepared
+from polygraft.suite.schema import Suite
+from polygraft.training.clock import Clock
+from polygraft.training.evaluate import CHUNK, Evaluation, Split
+from polygraft.training.experiment import Cadence, Experiment
+from polygraft.training.learner import Learner
+from polygraft.training.ranks import share
+from polygraft.training.schedules import Schedule
+from polygraft.training.state import Goal
+from polygraft.training.steps import registry as steps
+from polygraft.training.steps.joint import Learning
+from polygraft.transfer.plan import TrainEverything
+
+IMPROVEMENT = "improvement"
+"""The goal of a suite that names none: the mean improvement over the constant predictor."""
+
+
+def experiment(
+    suite: Suite, prepared: Mapping[str, Prepared], stopping: Callable[[], bool] = lambda: False
+) -> Experiment:
+    """One run's objects, on this rank. Raises UserError for what only the data can tell (a batch larger than the rows, ...)."""
+    if suite.transfer is not None:
+        raise fault("transfer: plans are not part of this version. Leave `transfer` out.", suite.where("transfer"))
+    device = device_of(suite)
+    targets = {task: target for table in prepared.values() for task, target in table.target_info.items()}
+    learns = learner(suite, {name: table.shape for name, table in prepared.items()}, targets).to(device)
+    mine = share(suite.train.shards)
+    stream = TableStream(prepared, suite.train.batch_size, seed=suite.seed, shards=mine, num_shards=suite.train.shards)
+    cadence = _cadence(suite, max(stream.epoch_steps(name) for name in prepared))
+    clock = Clock()
+    plan = TrainEverything()
+    plan.prepare(learns.network)
+    return Experiment(
+        learner=learns,
+        optimizer=mover(suite, learns),
+        gradients=gradients(suite, learns.network),
+        stream=stream,
+        step=steps.make(
+            suite.train.step.name,
+            suite.train.step.settings,
+            beside=suite.folder,
+            learning=_learning(suite, cadence.steps, mine, device),
+            clock=clock,
+        ),
+        plan=plan,
+        evaluation=_evaluation(suite, prepared, device),
+        goal=_goal(suite, learns),
+        cadence=cadence,
+        device=device,
+        clock=clock,
+        facts={"shards": suite.train.shards, "threads": suite.workers.threads},
+        stopping=stopping,
+    )
+
+
+def _cadence(suite: Suite, epoch_steps: int) -> Cadence:
+    """When what is due; epochs are turned into steps."""
+    said = suite.train
+    steps = said.steps or math.ceil((said.epochs or 1.0) * epoch_steps)
+    return Cadence(
+        steps=steps,
+        log=said.log_every,
+        evaluate=said.evaluate_every,
+        save=said.save_every,
+        save_seconds=said.save_seconds,
+        patience=said.patience,
+    )
+
+
+def _learning(suite: Suite, steps: int, mine: range, device: torch.device) -> Learning:
+    said = suite.train
+    return Learning(
+        seed=suite.seed,
+        steps=steps,
+        schedule=Schedule(said.schedule.name, said.schedule.warmup, said.schedule.floor),
+        shards=mine,
+        offsets=tuple(shard * said.batch_size // said.shards for shard in mine),
+        task_weights={name: task.weight for name, task in suite.tasks.items()},
+        clip=said.clip,
+        bf16=said.precision == "bf16",
+        device=device,
+    )
+
+
+def _goal(suite: Suite, learns: Learner) -> Goal:
+    """The validation figure that selects weights."""
+    if suite.train.best is None:
+        return Goal(IMPROVEMENT, 1)
+    task, _, metric = suite.train.best.partition("/")
+    better = learns.objective(task).better
+    if metric not in better:
+        raise fault(
+            f"train.best: task '{task}' has no metric '{metric}'. It has {', '.join(better)}.",
+            suite.where("train.best"),
+        )
+    return Goal(suite.train.best, 1 if better[metric] == "max" else -1)
+
+
+def _evaluation(suite: Suite, prepared: Mapping[str, Prepared], device: torch.device) -> Evaluation:
+    """The validation and test rows of every table."""
+    return Evaluation(
+        splits={name: tuple(_split(table, name) for table in prepared.values()) for name in ("validation", "test")},
+        tasks={name: task.tables[0] for name, task in suite.tasks.items()},
+        device=device,
+    )
+
+
+def _split(table: Prepared, split: str) -> Split:
+    def batches(chunks: range) -> Iterator[Batch]:
+        return sequential(table, split, CHUNK, chunks=chunks)
+
+    def labels() -> Batch:
+        rows = table.splits[split]
+        return Batch(
+            inputs={},
+            targets={task: torch.from_numpy(values[rows]) for task, values in table.targets.items()},
+            present={task: torch.from_numpy(present[rows]) for task, present in table.present.items()},
+            weights=torch.from_numpy(table.weights[rows]),
+            rows=torch.from_numpy(rows),
+        )
+
+    return Split(table.name, len(table.splits[split]), batches, labels)

@@ -1,0 +1,146 @@
+"""From a suite to what learns: network, objectives, balancer, optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from polygraft.balancing import registry as balancers
+from polygraft.balancing.base import Balancer
+from polygraft.balancing.collectives import Shards
+from polygraft.balancing.gradients import Gradients, choose_mode
+from polygraft.core.batch import Inputs
+from polygraft.core.catalogue import catalogue
+from polygraft.core.errors import Fault, UserError, fault
+from polygraft.core.seeding import counter
+from polygraft.data.targets import Target
+from polygraft.models.base import Head, Stem, Trunk
+from polygraft.models.heads import registry as heads
+from polygraft.models.network import Network
+from polygraft.models.sharing import registry as sharings
+from polygraft.models.stems import registry as stems
+from polygraft.models.trunks import registry as trunks
+from polygraft.objectives import registry as objectives
+from polygraft.objectives.base import Objective
+from polygraft.suite.schema import Named, Suite
+from polygraft.training.learner import Learner
+from polygraft.training.optimizers import optimizer
+from polygraft.training.ranks import rank, world
+
+COLUMNS = Named(name="columns")
+"""The stem of a table that names none: inferred from the kinds of its columns."""
+
+
+def learner(suite: Suite, shapes: Mapping[str, Inputs], targets: Mapping[str, Target]) -> Learner:
+    """Network and objectives with fresh weights, a pure function of the suite's seed.
+
+    shapes: each table's encoded inputs. targets: what is known of each task's target.
+    Raises UserError when a backbone does not fit the tables, or a head the backbone.
+    """
+    taken = [(path, name) for path, name in _names(suite) if hasattr(nn.ModuleDict(), name)]
+    if taken:
+        what = "is a word that torch keeps for its modules. Choose another name"
+        raise UserError([Fault(suite.where(path), f"{path}: '{name}' {what}.") for path, name in taken])
+    torch.manual_seed(counter(suite.seed, "weights"))
+    wanted = {task: _objective(suite, task, targets[task]) for task in suite.tasks}
+    return Learner(_network(suite, shapes, wanted), wanted)
+
+
+def _names(suite: Suite) -> list[tuple[str, str]]:
+    """(path, name) of what becomes the name of a module."""
+    return [(f"{part}.{name}", name) for part in ("data", "tasks") for name in getattr(suite, part)]
+
+
+def _objective(suite: Suite, task: str, target: Target) -> Objective:
+    named = suite.tasks[task].objective
+    made = objectives.make(named.name, named.settings, beside=suite.folder, task=task, target=target)
+    assert isinstance(made, Objective)
+    return made
+
+
+def _network(suite: Suite, shapes: Mapping[str, Inputs], wanted: Mapping[str, Objective]) -> Network:
+    """Stems by the tables' columns, the shared backbone, a head a task."""
+    grown = {table: _stem(suite, table, shape) for table, shape in shapes.items()}
+    offers = {stem.offer for stem in grown.values()}
+    if len(offers) > 1:
+        said = ", ".join(f"'{table}' {stem.offer.kind} of {stem.offer.width}" for table, stem in grown.items())
+        raise fault(
+            f"backbone: one trunk reads all tables, but they offer {said}. Give each `stem: {{name: columns, width: 64}}`.",
+            suite.where("backbone"),
+        )
+    (offer,) = offers
+
+    def make_trunk() -> Trunk:
+        named = suite.backbone
+        trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=offer, width=offer.width)
+        assert isinstance(trunk, Trunk)
+        if trunk.wants != offer.kind:
+            raise fault(
+                f"backbone: '{named.name}' reads a {trunk.wants}; the tables offer a {offer.kind}.",
+                suite.where("backbone"),
+            )
+        return trunk
+
+    sharing = sharings.make(
+        suite.sharing.name, suite.sharing.settings, beside=suite.folder, make_trunk=make_trunk, tasks=tuple(suite.tasks)
+    )
+    tables = {name: task.tables[0] for name, task in suite.tasks.items()}
+    return Network(
+        grown, sharing, {task: _head(suite, task, wanted[task], sharing.offer) for task in suite.tasks}, tables
+    )
+
+
+def _stem(suite: Suite, table: str, shape: Inputs) -> Stem:
+    named = suite.data[table].stem or COLUMNS
+    made = stems.make(named.name, named.settings, beside=suite.folder, inputs=shape)
+    assert isinstance(made, Stem)
+    return made
+
+
+def _head(suite: Suite, task: str, objective: Objective, offer: object) -> Head:
+    named = suite.tasks[task].head
+    name, settings = (named.name, named.settings) if named else (objective.default_head, {})
+    made = heads.make(name, settings, beside=suite.folder, offer=offer, size=objective.outputs)
+    assert isinstance(made, Head)
+    return made
+
+
+def gradients(suite: Suite, network: Network) -> Gradients:
+    """The balancing engine over this rank's shards. Raises UserError when the mode asked for is not to be had."""
+    said = suite.balancer
+    tasks = tuple(suite.tasks)
+    facts = catalogue("balancing", suite.folder)[said.name].facts
+    mode = choose_mode(
+        said.gradients, said.name, facts, has_cut="last_layer" in network.modes, one_input=len(network.stems) == 1
+    )
+    method = balancers.make(said.name, said.settings, beside=suite.folder, tasks=len(tasks))
+    assert isinstance(method, Balancer)
+    return Gradients(
+        method,
+        mode=mode,
+        tasks=tasks,
+        shared=network.shared_parameters(),
+        own={task: network.own_parameters(task) for task in tasks},
+        shards=Shards(suite.train.shards, rank(), world()),
+        seed=suite.seed,
+        rank=said.rank,
+        agreement_every=said.agreement_every,
+    )
+
+
+def mover(suite: Suite, learner: Learner) -> Optimizer:
+    """The optimiser over everything that is trainable."""
+    settings = suite.train.optimizer.model_dump()
+    name, lr = settings.pop("name"), settings.pop("lr")
+    return optimizer(name, [(n, p) for n, p in learner.named_parameters() if p.requires_grad], lr=lr, **settings)
+
+
+def device_of(suite: Suite) -> torch.device:
+    """`train.device`, with `auto` decided: CUDA where workers were given GPUs, else the CPU."""
+    asked = suite.train.device
+    if asked != "auto":
+        return torch.device(asked)
+    return torch.device("cuda" if suite.workers.gpus > 0 and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,41 @@
+"""Scoring a model on rows that carry their labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from polygraft.assembly.model import Model, load_model
+from polygraft.core.batch import Batch
+from polygraft.data.tables import read_file
+from polygraft.training.evaluate import score
+
+
+def evaluate(model: str | Path | Model, data: str | Path, table: str | None = None) -> dict[str, float]:
+    """`{"<task>/<metric>": value}` of a model on a file of raw rows with their targets; missing labels are left out.
+
+    Raises UserError for a missing column and for values that do not fit.
+    """
+    known = model if isinstance(model, Model) else load_model(model)
+    rows = read_file(Path(data))
+    name = known.table(table)
+    scores: dict[str, float] = {}
+    for task, outputs in known.outputs(rows, name).items():
+        found = score(known.objective(task), outputs, _labels(known, rows, task, name, str(data)), task)
+        scores |= {f"{task}/{metric}": value for metric, value in found.items()}
+    return scores
+
+
+def _labels(model: Model, rows: Any, task: str, table: str, where: str) -> Batch:
+    targets, present = model.targets[task].encode(rows, where)
+    weight = model.suite.data[table].weight
+    weights = np.asarray(rows[weight]) if weight and weight in rows.column_names else np.ones(len(targets))
+    return Batch(
+        inputs={},
+        targets={task: torch.from_numpy(targets)},
+        present={task: torch.from_numpy(present)},
+        weights=torch.from_numpy(np.array(weights, np.float32)),
+    )

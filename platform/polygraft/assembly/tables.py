@@ -1,0 +1,87 @@
+"""From a suite's words about tables to encoded rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from polygraft.core.catalogue import catalogue
+from polygraft.core.errors import Fault, UserError
+from polygraft.data.batches import batch_size_faults
+from polygraft.data.preparation import Prepared, prepare
+from polygraft.data.spec import SplitSpec, TableSpec, TargetSpec
+from polygraft.suite.schema import Suite, TableSuite, TaskSuite
+
+TargetKind = Literal["category", "number", "labels"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Finds `file:line` of a path inside one table of a suite; a task's target is found where the task stands."""
+
+    suite: Suite
+    table: str
+
+    def __call__(self, path: str) -> str:
+        """The place of `columns.month` or `targets.late`."""
+        if path.startswith("targets."):
+            return self.suite.where(f"tasks.{path.removeprefix('targets.')}.target")
+        return self.suite.where(f"data.{self.table}.{path}" if path else f"data.{self.table}")
+
+
+def prepare_tables(suite: Suite, cache: Path) -> dict[str, Prepared]:
+    """Every table of the suite, encoded, in the suite's order; from the cache where it is there.
+
+    Raises UserError with the faults of all tables.
+    """
+    faults: list[Fault] = []
+    prepared: dict[str, Prepared] = {}
+    for name in suite.data:
+        try:
+            prepared[name] = prepare(table_spec(suite, name), cache)
+        except UserError as error:
+            faults.extend(error.faults)
+    rows = {name: len(table.splits["train"]) for name, table in prepared.items()}
+    place = suite.where("train.batch_size")
+    faults += [Fault(place, each.what) for each in batch_size_faults(rows, suite.train.batch_size, suite.train.shards)]
+    if faults:
+        raise UserError(faults)
+    return prepared
+
+
+def table_spec(suite: Suite, name: str) -> TableSpec:
+    """What the data room is told of one table."""
+    table: TableSuite = suite.data[name]
+    return TableSpec(
+        name=name,
+        sources=(cast(str, table.source),),
+        folder=suite.folder,
+        columns=table.columns,
+        drop=tuple(table.drop),
+        weight=table.weight,
+        clean=tuple((step.name, step.settings) for step in table.clean),
+        encode={column: (encoder.name, encoder.settings) for column, encoder in table.encode.items()},
+        split=SplitSpec(**table.split.model_dump()),
+        targets=tuple(
+            TargetSpec(task, tuple(each.targets), _kind(suite, each))
+            for task, each in tasks_of(suite, name).items()
+            if each.targets
+        ),
+        seed=suite.seed,
+        where=Place(suite, name),
+        plugins=suite.folder,
+    )
+
+
+def tasks_of(suite: Suite, table: str) -> Mapping[str, TaskSuite]:
+    """The tasks that learn from a table, in the suite's order."""
+    return {name: task for name, task in suite.tasks.items() if table in task.tables}
+
+
+def _kind(suite: Suite, task: TaskSuite) -> TargetKind:
+    """What the task's objective makes of its target: several columns are labels, where the objective takes them."""
+    said = catalogue("objectives", suite.folder)[task.objective.name].facts["target"]
+    kinds = (said,) if isinstance(said, str) else said
+    return cast(TargetKind, "labels" if len(task.targets) > 1 and "labels" in kinds else kinds[0])

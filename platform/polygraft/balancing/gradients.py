@@ -1,0 +1,138 @@
+"""Gradients: one exact balanced backward for any number of workers; autograd and torch.distributed, no loop, no Ray.
+
+    tape       one shard's graph: local sums of losses, local sums of weights, and the cut if the network names one
+    shards     which shards this worker holds; sums follow one fixed tree over their numbers (`collectives.py`)
+    mode       where the tasks' gradients are looked at (`modes/`): `losses` not at all, `last_layer`, `features`,
+               `parameters`; a method names those its paper allows
+    balancer   a Weighting or a Surgery: mathematics on what the mode shows it (`base.py`)
+
+The global loss of task k is (sum over shards of its losses) / (sum over shards of its weights), and every gradient is
+of that: uneven shards and missing labels need no further thought. Weights must be known before any trunk is
+differentiated, so all shards' graphs are kept until then.
+
+DDP does not see `torch.autograd.grad` (pytorch#47562), so the sums over workers are made here. Stock DDP around the model
+does no harm, but with `find_unused_parameters=True` it waits for hooks that never come: `own_loop.py` refuses that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from polygraft.balancing.base import Balancer, Surgery
+from polygraft.balancing.choose_mode import CUTS, choose_mode
+from polygraft.balancing.collectives import Shards
+from polygraft.balancing.flat import Layout
+from polygraft.balancing.graphs import NotFinite, Tape
+from polygraft.balancing.modes.features import Features
+from polygraft.balancing.modes.last_layer import LastLayer
+from polygraft.balancing.modes.losses import Losses
+from polygraft.balancing.modes.measured import Measured
+from polygraft.balancing.modes.mode import Mode
+from polygraft.balancing.modes.parameters import Parameters
+from polygraft.balancing.modes.setup import Setup, local_sums, totals
+from polygraft.core.features import Cut
+
+__all__ = ["Cut", "Gradients", "Measured", "NotFinite", "Shards", "Tape", "choose_mode"]
+
+MODES: dict[str, Callable[[Setup], Mode]] = {
+    "losses": Losses,
+    "last_layer": LastLayer,
+    "features": Features,
+    "parameters": Parameters,
+}
+
+
+@dataclass(eq=False)
+class Gradients:
+    """Turns the tapes of this worker's shards into final gradients, in place of `sum(losses).backward()`.
+
+    mode: as `choose_mode` says. tasks: all of them, in one order on every worker. shared: parameters that several tasks
+    train. own: by task, parameters that it alone trains. rank: columns of `last_layer`'s sketch, or `full`.
+    agreement_every: steps between two measurements of how a cheap mode agrees with `parameters` (K backwards); 0 is never.
+    """
+
+    balancer: Balancer
+    _: KW_ONLY
+    mode: str
+    tasks: Sequence[str]
+    shared: Sequence[nn.Parameter]
+    own: Mapping[str, Sequence[nn.Parameter]]
+    shards: Shards
+    seed: int
+    rank: int | Literal["full"] = 16
+    agreement_every: int = 50
+
+    def __post_init__(self) -> None:
+        everything = [*self.shared, *(each for mine in self.own.values() for each in mine)]
+        assert len({id(each) for each in everything}) == len(everything), "a parameter is shared, or one task's own"
+        assert self.mode in MODES, self.mode
+        losses_alone = self.balancer.needs == "losses"
+        assert (self.mode == "losses") == losses_alone, f"{type(self.balancer).__name__} in mode {self.mode}"
+        self.balancer.cpu()  # a few numbers a task; what is tracked by column is made on the parameters' device below
+        self.setup = Setup(
+            balancer=self.balancer,
+            tasks=tuple(self.tasks),
+            shared=Layout(self.shared),
+            own=self.own,
+            shards=self.shards,
+            seed=self.seed,
+            rank=None if self.rank == "full" else self.rank,
+        )
+        self.way: Mode = MODES[self.mode](self.setup)
+
+    def backward(self, tapes: Sequence[Tape], step: int) -> Measured:
+        """Fill `.grad` of all parameters with the global gradient; what was there is replaced.
+
+        tapes: one for each of this worker's shards, in their order. step: chance is a function of it.
+        Raises NotFinite on every worker, before anything is changed, when a loss or a gradient is not.
+        """
+        assert len(tapes) == len(self.shards.mine), f"{len(tapes)} tapes, shards {self.shards.mine}"
+        measure = self.agreement_every > 0 and step % self.agreement_every == 0
+        return self.way.backward(tapes, step, measure=measure)
+
+    @property
+    def at_cut(self) -> bool:
+        """Whether the tapes must bring a cut, its aliases read by the tasks."""
+        return self.mode in CUTS
+
+    @property
+    def observes(self) -> bool:
+        """Whether the step owes the method a look at the losses after the update."""
+        return self.balancer.observes
+
+    def observe(self, tapes: Sequence[Tape], step: int) -> None:
+        """Show the method the losses of the same batch after the update; the tapes' losses need no graph."""
+        setup = self.setup
+        known = totals(setup, setup.shards.sum(local_sums(setup, tape) for tape in tapes), tapes, step)
+        self.balancer.observe(torch.tensor(known.losses, dtype=torch.float64), torch.tensor(known.index))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The method's state, whole on every worker and equal for any number of them; called by every worker.
+
+        What is tracked by column is gathered: [tasks, columns].
+        """
+        tracked = self.balancer.tracked if isinstance(self.balancer, Surgery) else ()
+        state = {
+            name: each.detach().clone() for name, each in self.balancer.state_dict().items() if name not in tracked
+        }
+        for name in tracked:
+            assert isinstance(self.balancer, Surgery)
+            lines = zip(*(block.unbind() for block in self.balancer.blocks(name)), strict=True)
+            whole = [self.shards.gather_columns(torch.cat(line), self.setup.shared.size).clone() for line in lines]
+            state[name] = torch.stack(whole)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Strictly: every name and every shape as `state_dict` of this very set-up gives them."""
+        tracked = self.balancer.tracked if isinstance(self.balancer, Surgery) else ()
+        mine = dict(state)
+        for name in tracked:
+            if name in mine:
+                blocks = self.shards.blocks(self.setup.shared.size)
+                mine[name] = torch.cat([mine[name][:, block].reshape(-1) for block in blocks])
+        self.balancer.load_state_dict(mine, strict=True)

@@ -1,0 +1,92 @@
+"""What a mode is: where the tasks' gradients are looked at, and how the one that is followed gets to the parameters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from polygraft.balancing.base import Weighting
+from polygraft.balancing.graphs import NotFinite, Tape
+from polygraft.balancing.modes import pull
+from polygraft.balancing.modes.deposit import OwnGradients, deposit
+from polygraft.balancing.modes.measured import Measured
+from polygraft.balancing.modes.setup import Setup, Totals
+from polygraft.balancing.modes.step_gradients import StepGradients
+
+
+class Mode(ABC):
+    """One way to take a step. It fills `.grad` of every parameter, the same on every worker."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+
+    @abstractmethod
+    def backward(self, tapes: Sequence[Tape], step: int, *, measure: bool) -> Measured:
+        """`tapes`: one for each of this worker's shards. measure: compare this mode's Gramian with the true one."""
+
+    def rest(self, known: Totals) -> Measured:
+        """A batch without any label: nothing has a gradient, so nothing moves."""
+        for parameter in (*self.setup.shared.parameters, *(each for mine in self.setup.own.values() for each in mine)):
+            parameter.grad = None
+        return measured(known)
+
+
+def weigh(setup: Setup, tasks: StepGradients) -> list[float]:
+    """The method's weights [K] as numbers."""
+    assert isinstance(setup.balancer, Weighting)
+    weights = setup.balancer.weigh(tasks)
+    assert weights.shape == tasks.index.shape, f"{len(tasks.index)} tasks, weights {tuple(weights.shape)}"
+    found: list[float] = weights.tolist()
+    return found
+
+
+def head_scales(setup: Setup, known: Totals, weights: Sequence[float]) -> list[float]:
+    """[K]: what turns a head's gradient of the SUM of losses into its final one."""
+    if setup.balancer.heads == "plain":
+        return [1 / count for count in known.weights]
+    return [weight / count for weight, count in zip(weights, known.weights, strict=True)]
+
+
+def check_finite(setup: Setup, known: Totals, gramian: Tensor) -> None:
+    """Raise NotFinite when a task's gradient is not, before the method sees it."""
+    squares: list[float] = gramian.diagonal().tolist()
+    if broken := tuple(name for name, square in zip(known.names, squares, strict=True) if not isfinite(square)):
+        raise NotFinite(known.step, broken, "gradient", ())
+
+
+def follow_features(
+    setup: Setup, known: Totals, tapes: Sequence[Tape], heads: Sequence[pull.Heads], weights: Sequence[float]
+) -> None:
+    """One trunk backward from sum_k weight_k df_k / W_k; the heads' gradients are there already."""
+    scales = [weight / count for weight, count in zip(weights, known.weights, strict=True)]
+
+    def shards() -> Iterator[tuple[Sequence[pull.Gradient], OwnGradients]]:
+        for tape, head in zip(tapes, heads, strict=True):
+            assert tape.cut is not None
+            both = zip(scales, known.names, strict=True)
+            direction = pull.combined([(scale, head.features[task]) for scale, task in both])
+            yield pull.trunk(setup, tape.cut, direction), head.own
+
+    deposit(setup, known, shards(), head_scales(setup, known, weights))
+
+
+def measured(
+    known: Totals,
+    *,
+    weights: Sequence[float] | None = None,
+    gramian: Tensor | None = None,
+    agreement: dict[str, float] | None = None,
+) -> Measured:
+    """What the step saw."""
+    return Measured(
+        tasks=known.names,
+        losses=dict(zip(known.names, known.losses, strict=True)),
+        label_weights=dict(zip(known.names, known.weights, strict=True)),
+        weights=None if weights is None else torch.tensor(weights, dtype=torch.float64),
+        gramian=gramian,
+        agreement=agreement or {},
+    )

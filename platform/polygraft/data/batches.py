@@ -1,0 +1,169 @@
+"""Batches: the rows of each step's shards for training, and fixed chunks in table order for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from polygraft.core.batch import Batch
+from polygraft.core.errors import Fault, UserError
+from polygraft.data.base import Act, ShardBatches, Stream
+from polygraft.data.prefetch import prefetched
+from polygraft.data.preparation import Prepared
+from polygraft.data.sampling import Order, shard_bounds
+
+_ROWS_AHEAD = 16_384  # rows that the thread draws at once: steps are cut out of them as views
+_STEPS_AHEAD = 32
+
+
+class TableStream(Stream):
+    """The training batches of some tables; pure in (seed, step), whatever the number of shards and workers.
+
+    tables: by name. batch_size: rows a step of EACH table, over all workers. shards: those of this worker, a range of step 1
+    within range(num_shards). prefetch: how many gulps (of up to 16,384 rows each) are drawn ahead.
+    waited_s: seconds for which the consumer found no batch ready.
+    Raises UserError when a table has fewer training rows than batch_size.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, Prepared],
+        batch_size: int,
+        *,
+        seed: int,
+        shards: range,
+        num_shards: int,
+        prefetch: int = 2,
+    ) -> None:
+        assert shards.step == 1
+        assert 0 <= shards.start < shards.stop <= num_shards
+        assert prefetch > 0
+        rows = {name: len(table.splits["train"]) for name, table in tables.items()}
+        if faults := batch_size_faults(rows, batch_size, num_shards):
+            raise UserError(faults)
+        self.batch_size, self.shards, self.prefetch = batch_size, shards, prefetch
+        self.waited_s = 0.0
+        bounds = shard_bounds(batch_size, num_shards)
+        self._first, self._last = bounds[shards.start], bounds[shards.stop]
+        self._sizes = [bounds[shard + 1] - bounds[shard] for shard in shards]
+        self._orders = {name: Order(seed, name, table.splits["train"]) for name, table in tables.items()}
+        self._drawers = {name: Drawer(table) for name, table in tables.items()}
+
+    def epoch_steps(self, table: str) -> int:
+        """Steps in which every training row of `table` has come at least once: an epoch, rounded up."""
+        return -(-len(self._orders[table].rows) // self.batch_size)
+
+    def batches(self, cursor: int, act: Act | None = None) -> Iterator[ShardBatches]:
+        """The batches of steps cursor, cursor + 1, ...; close the iterator to end its thread."""
+        with closing(prefetched(self._gulps(cursor), self.prefetch, self._wait)) as gulps:  # type: ignore[type-var]
+            for gulp in gulps:
+                yield from gulp
+
+    def _wait(self, seconds: float) -> None:
+        self.waited_s += seconds
+
+    def _gulps(self, cursor: int) -> Iterator[list[ShardBatches]]:
+        """Several steps at a time: one draw for all of them costs little more than for one."""
+        size = self._last - self._first
+        at_once = max(1, min(_STEPS_AHEAD, _ROWS_AHEAD // max(size, 1)))
+        steps = 1 if cursor == 0 else at_once  # the very first step should not wait for others
+        while True:
+            drawn = {name: self._draw(name, range(cursor, cursor + steps)) for name in self._orders}
+            count = len(self.shards)
+            yield [
+                [{name: batches[step * count + shard] for name, batches in drawn.items()} for shard in range(count)]
+                for step in range(steps)
+            ]
+            cursor, steps = cursor + steps, at_once
+
+    def _draw(self, table: str, steps: range) -> list[Batch]:
+        """A batch for each of this worker's shards of each step."""
+        order = self._orders[table]
+        if self._last - self._first == self.batch_size:  # the only worker: the steps' positions follow one another
+            rows = order.take(steps.start * self.batch_size, steps.stop * self.batch_size)
+        else:
+            starts = [step * self.batch_size for step in steps]
+            rows = np.concatenate([order.take(start + self._first, start + self._last) for start in starts])
+        return self._drawers[table].draw(rows, self._sizes * len(steps))
+
+
+class Drawer:
+    """Takes rows out of a prepared table, into memory of their own."""
+
+    def __init__(self, table: Prepared) -> None:
+        from polygraft.data.kernels.gather import gather
+
+        self._gather = gather
+        self._inputs = {name: array for name, array in table.inputs.items() if array.shape[1]}
+        self._targets = table.targets
+        # A table without weights, or a task without missing labels, has ones everywhere: all batches share them.
+        self._ones = cache(torch.ones)
+        self._trues = cache(lambda size: torch.ones(size, dtype=torch.bool))
+        self._weights = None if (table.weights == 1).all() else table.weights
+        self._present = {task: None if present.all() else present for task, present in table.present.items()}
+
+    def draw(self, rows: np.ndarray, sizes: list[int]) -> list[Batch]:
+        """One batch for each of `sizes`, of the next so many of `rows` (int64); together they are views of one copy."""
+        inputs = {name: self._cut(array, rows, sizes) for name, array in self._inputs.items()}
+        targets = {task: self._cut(array, rows, sizes) for task, array in self._targets.items()}
+        present = {task: self._cut(array, rows, sizes) for task, array in self._present.items()}
+        weights, numbers = self._cut(self._weights, rows, sizes), torch.from_numpy(rows).split(sizes)
+        return [
+            Batch(
+                inputs={name: tensors[i] for name, tensors in inputs.items()},
+                targets={task: tensors[i] for task, tensors in targets.items()},
+                present={task: tensors[i] if tensors else self._trues(size) for task, tensors in present.items()},
+                weights=weights[i] if weights else self._ones(size),
+                rows=numbers[i],
+            )
+            for i, size in enumerate(sizes)
+        ]
+
+    def _cut(self, array: np.ndarray | None, rows: np.ndarray, sizes: list[int]) -> tuple[Tensor, ...]:
+        return torch.from_numpy(self._take(array, rows)).split(sizes) if array is not None else ()
+
+    def _take(self, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """array[rows]: by the kernel for words of 32 and 64 bits, whatever their type."""
+        if array.dtype.itemsize % 4:
+            return array[rows]
+        words = array.reshape(len(array), -1).view(np.uint32)
+        out = np.empty((len(rows), words.shape[1]), np.uint32)
+        self._gather(words, rows, out)
+        return out.view(array.dtype).reshape(len(rows), *array.shape[1:])
+
+
+def batch_size_faults(rows: Mapping[str, int], batch_size: int, num_shards: int) -> list[Fault]:
+    """What is wrong with a batch size for tables of so many training rows."""
+    faults = [
+        Fault(
+            "",
+            f"train.batch_size: {batch_size:,} is more than the {count:,} training rows of '{name}'. Take at most that.",
+        )
+        for name, count in rows.items()
+        if batch_size > count
+    ]
+    if batch_size < num_shards:
+        faults.append(Fault("", f"train.batch_size: {batch_size:,} rows cannot be cut into {num_shards} shards."))
+    return faults
+
+
+def num_chunks(prepared: Prepared, split: str, rows_per_chunk: int) -> int:
+    """Chunks of the split's grid, which depends on nothing else."""
+    return -(-len(prepared.splits[split]) // rows_per_chunk)
+
+
+def sequential(prepared: Prepared, split: str, rows_per_chunk: int, *, chunks: range | None = None) -> Iterator[Batch]:
+    """The split's rows in the table's order, by the chunks of a fixed grid: a worker takes a range of them, or all.
+
+    The last chunk of the grid may be smaller.
+    """
+    rows = prepared.splits[split]
+    drawer = Drawer(prepared)
+    for chunk in chunks if chunks is not None else range(num_chunks(prepared, split, rows_per_chunk)):
+        some = rows[chunk * rows_per_chunk : (chunk + 1) * rows_per_chunk]
+        yield drawer.draw(some, [len(some)])[0]

@@ -1,0 +1,121 @@
+"""The cache: what was made from the same bytes by the same words is never made twice, on any process of a node.
+
+A folder of the cache is called by the digest of what went into it, is written beside its final name and renamed, and never
+changes afterwards; while one process makes it, the others wait at a file lock, which dies with its holder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import ipc
+
+FORMAT = 1
+"""Of what lies in the cache: raise it with every change of what `prepare` computes or writes."""
+
+
+class Digest:
+    """A growing hash of words and files; equal words in equal order give equal digests."""
+
+    def __init__(self, *words: object) -> None:
+        self._hash = hashlib.sha256()  # the CPU's own instructions make it faster than blake2b
+        self.words(FORMAT, *words)
+
+    def words(self, *words: object) -> None:
+        """Add JSON-able words."""
+        self._hash.update(json.dumps(words, sort_keys=True, default=str).encode() + b"\n")
+
+    def file(self, path: Path) -> None:
+        """Add a file's bytes (its name is no part of its content)."""
+        self.words(path.stat().st_size)
+        with path.open("rb", buffering=0) as source:
+            block = bytearray(1 << 20)
+            while size := source.readinto(block):
+                self._hash.update(memoryview(block)[:size])
+
+    def hex(self) -> str:
+        """32 hexadecimal digits."""
+        return self._hash.hexdigest()[:32]
+
+
+def once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """`folder`, made by `make(temporary folder)` unless it is there; one process makes it, the others wait for it."""
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(folder.parent / f".{folder.name}.lock"):
+        if not folder.is_dir():
+            temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+            try:
+                temporary.chmod(0o755)
+                make(temporary)
+                _publish(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    for each in [*temporary.rglob("*"), temporary]:
+        handle = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    try:
+        os.rename(temporary, folder)
+    except OSError:
+        if not folder.is_dir():  # else another host, which our lock does not reach, was first: its content is the same
+            raise
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as handle:
+        with suppress(OSError):  # a file system without locks: work may be done twice, the rename still decides
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays of equal length, each [rows] or [rows, width], as the one record batch of an Arrow IPC file."""
+    columns = {}
+    for name, array in arrays.items():
+        flat = pa.array(np.ascontiguousarray(array).reshape(-1))
+        columns[name] = flat if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
+    batch = pa.record_batch(columns)
+    with ipc.new_file(str(path), batch.schema) as writer:
+        writer.write_batch(batch)
+
+
+def map_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of such a file, read-only and memory-mapped: processes of a node share one copy."""
+    reader = ipc.open_file(pa.memory_map(str(path)))
+    batch = reader.get_batch(0)
+    arrays: dict[str, np.ndarray] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if isinstance(column, pa.FixedSizeListArray):
+            flat = column.flatten().to_numpy(zero_copy_only=True)
+            arrays[name] = flat.reshape(batch.num_rows, column.type.list_size)
+        else:
+            arrays[name] = column.to_numpy(zero_copy_only=True)
+    return arrays
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,223 @@
+"""Checks: a raw table against its description; all faults at once, or the columns in their one form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from polygraft.core.catalogue import catalogue
+from polygraft.core.errors import Fault, UserError, nearest
+from polygraft.data import splits
+from polygraft.data.columns import UnfitError, as_number, conform, infer_column
+from polygraft.data.spec import KINDS, Kind, Step, TableSpec
+from polygraft.data.tables import check_names
+from polygraft.data.targets import Labels, infinite, read_labels, split_faults
+
+ENCODERS: dict[Kind, str] = {
+    "number": "standard",
+    "category": "vocabulary",
+    "boolean": "boolean",
+    "timestamp": "timestamp",
+}
+"""The encoder of each kind, where `encode:` names none."""
+
+
+@dataclass
+class Checked:
+    """A table without fault, as far as can be told before fitting.
+
+    features: kind and encoder of each feature column. columns: those, conformed. types: their raw Arrow types.
+    parts: uint8 [rows], see splits. weights: float32 [rows].
+    """
+
+    features: dict[str, tuple[Kind, Step]] = field(default_factory=dict)
+    columns: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, Labels] = field(default_factory=dict)
+    weights: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    parts: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
+
+
+def check(spec: TableSpec, table: pa.Table) -> Checked:
+    """The table's columns, labels, weights and parts. Raises UserError with every fault that was found."""
+    check_names(table, spec.where("source") or spec.name)
+    faults = [*_names(spec, table), *_steps(spec)]
+    checked = Checked()
+    faults += _read_features(spec, table, checked)
+    faults += _read_labels(spec, table, checked)
+    faults += _read_weights(spec, table, checked)
+    if spec.split.by == "random" or spec.split.column in table.column_names:
+        faults += _read_parts(spec, table, checked)
+    if faults:
+        raise UserError(faults)
+    return checked
+
+
+def _names(spec: TableSpec, table: pa.Table) -> list[Fault]:
+    """Every column that the description names must be there, and in one role only."""
+    targets = {column: target.task for target in spec.targets for column in target.columns}
+    named = [(f"columns.{column}", column) for column in spec.columns]
+    named += [(f"drop.{i}", column) for i, column in enumerate(spec.drop)]
+    named += [(f"encode.{column}", column) for column in spec.encode]
+    named += [(f"targets.{task}", column) for column, task in targets.items()]
+    named += [("weight", spec.weight)] if spec.weight else []
+    named += [("split.column", spec.split.column)] if spec.split.column and spec.split.by != "random" else []
+    known = table.column_names
+    faults = [
+        spec.fault(place, f"the table '{spec.name}' has no column '{column}'.{nearest(column, known)}")
+        for place, column in named
+        if column not in known
+    ]
+    for column, kind in spec.columns.items():
+        if kind not in KINDS:
+            faults.append(spec.fault(f"columns.{column}", f"no kind is called '{kind}'; there are {', '.join(KINDS)}."))
+    for role in ("columns", "encode"):
+        for column in getattr(spec, role):
+            if column in targets:
+                what = (
+                    f"'{column}' is the target of task '{targets[column]}', so it is no feature. Take it out of {role}."
+                )
+                faults.append(spec.fault(f"{role}.{column}", what))
+            elif column == spec.weight:
+                what = f"'{column}' is the row weight, so it is no feature. Take it out of {role}."
+                faults.append(spec.fault(f"{role}.{column}", what))
+    if spec.weight in targets:
+        faults.append(spec.fault("weight", f"'{spec.weight}' is the target of task '{targets[spec.weight]}' too."))
+    if spec.split.by != "random" and not spec.split.column:
+        faults.append(spec.fault("split", f"by: {spec.split.by} needs column:, the column to split by."))
+    return faults
+
+
+def _steps(spec: TableSpec) -> list[Fault]:
+    """Cleaning steps and encoders exist, and their settings fit."""
+    faults = []
+    steps = catalogue("data/cleaning", spec.plugins)
+    for i, (name, settings) in enumerate(spec.clean):
+        faults += [spec.fault(f"clean.{i}.{key}", what) for key, what in steps.problems(name, settings)]
+    plugins = catalogue("data/encoders", spec.plugins)
+    for column, (name, settings) in spec.encode.items():
+        faults += [spec.fault(f"encode.{column}.{key}", what) for key, what in plugins.problems(name, settings)]
+    return faults
+
+
+def _read_features(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
+    """Every other column is a feature: in its kind's form, or a fault."""
+    apart = {column for target in spec.targets for column in target.columns} | set(spec.drop) | {spec.weight}
+    if spec.split.by in ("group", "column"):  # no test row shares its group; a part says nothing
+        apart.add(spec.split.column)
+    faults = []
+    for name in table.column_names:
+        if name in apart:
+            continue
+        column = table.column(name)
+        place = f"columns.{name}"
+        if column.null_count == len(column):
+            faults.append(spec.fault(place, f"every value of '{name}' is null. Drop it: drop: [{name}]."))
+            continue
+        kind, problem = _kind(spec, name, column)
+        if problem:
+            faults.append(spec.fault(place, problem))
+            continue
+        step, problem = _encoder(spec, name, kind)
+        if problem:
+            faults.append(spec.fault(f"encode.{name}", problem))
+        try:
+            checked.columns[name] = conform(column, kind)
+        except UnfitError as error:
+            mend = "Mend the values, or declare another kind."
+            faults.append(spec.fault(place, f"'{name}' is declared a {kind}, but {error} {mend}"))
+            continue
+        checked.features[name] = (kind, step)
+        checked.types[name] = str(column.type)
+    if not faults and not checked.features:
+        faults.append(spec.fault("", "no column is left to be a feature."))
+    return faults
+
+
+def _kind(spec: TableSpec, name: str, column: pa.ChunkedArray) -> tuple[Kind, str]:
+    """The kind of a column, and what is wrong with it."""
+    if spec.columns.get(name) in KINDS:
+        return spec.columns[name], ""
+    inferred = infer_column(column)
+    if inferred.kind is None:
+        return "number", f"'{name}': {inferred.droppable}. Drop it: drop: [{name}]."
+    if inferred.kind == "category" and inferred.droppable:
+        mend = f"Drop it: drop: [{name}]; or, if it is a category, say so: columns: {{{name}: category}}."
+        return "category", f"'{name}' looks like {inferred.droppable}. {mend}"
+    return inferred.kind, ""
+
+
+def _encoder(spec: TableSpec, name: str, kind: Kind) -> tuple[Step, str]:
+    """The encoder of a column, and what is wrong with it."""
+    step = spec.encode.get(name, (ENCODERS.get(kind, "standard"), {}))
+    plugins = catalogue("data/encoders", spec.plugins)
+    if name in spec.encode and step[0] in plugins and kind not in plugins[step[0]].facts.get("takes", ()):
+        allowed = ", ".join(plugins.names(takes=kind))
+        return step, f"'{step[0]}' does not encode a {kind}, which '{name}' is. These do: {allowed}."
+    return step, ""
+
+
+def _read_labels(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
+    faults = []
+    for target in spec.targets:
+        place = f"targets.{target.task}"
+        if any(column not in table.column_names for column in target.columns):
+            continue  # _names has said so
+        if target.kind != "labels" and len(target.columns) != 1:
+            faults.append(spec.fault(place, f"a {target.kind} has one target column, not {len(target.columns)}."))
+            continue
+        try:
+            labels = read_labels(target, table)
+        except UnfitError as error:
+            faults.append(spec.fault(place, f"{error}"))
+            continue
+        if not labels.present.any():
+            faults.append(spec.fault(place, f"'{', '.join(target.columns)}' holds no label at all."))
+        elif count := infinite(labels):
+            faults.append(spec.fault(place, f"{count:,} labels of '{target.columns[0]}' are infinite. Make them null."))
+        else:
+            checked.labels[target.task] = labels
+    return faults
+
+
+def _read_weights(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
+    checked.weights = np.ones(len(table), np.float32)
+    if spec.weight is None or spec.weight not in table.column_names:
+        return []
+    try:
+        column = as_number(table.column(spec.weight))
+    except UnfitError as error:
+        return [spec.fault("weight", f"'{spec.weight}': {error}")]
+    weights = np.asarray(column.cast(pa.float64()).fill_null(np.nan))
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        value = column[int(bad[0])].as_py()
+        what = f"'{spec.weight}' is {value} in row {bad[0] + 1:,}; weights are finite and not negative."
+        return [spec.fault("weight", what)]
+    checked.weights = weights.astype(np.float32)
+    return []
+
+
+def _read_parts(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
+    """The split, and whether each part has what each task needs."""
+    column = table.column(spec.split.column) if spec.split.column and spec.split.by != "random" else None
+    if column is not None and spec.split.by == "time" and pa.types.is_string(column.type):
+        column = pc.utf8_trim_whitespace(column)
+    try:
+        checked.parts = splits.split(spec.split, len(table), column, spec.seed)
+    except UnfitError as error:
+        setting, _, what = str(error).partition(": ")
+        return [spec.fault(f"split.{setting}", what)]
+    rows = {name: np.flatnonzero(checked.parts == part) for name, part in splits.NAMES.items()}
+    faults = []
+    for name, wanted in (("train", 1), ("validation", spec.split.validation), ("test", spec.split.test)):
+        if not len(rows[name]) and wanted:
+            faults.append(spec.fault("split", f"no row of {len(table):,} is left for {name}."))
+    named = {"training" if name == "train" else name: numbers for name, numbers in rows.items()}
+    mend = "Change split: (by, shares or seed), or merge the class."
+    for task, labels in checked.labels.items():
+        faults += [spec.fault(f"targets.{task}", f"{what} {mend}") for what in split_faults(labels, named)]
+    return faults

@@ -1,0 +1,41 @@
+"""Standard imputation by one value with a missing-value indicator (Little and Rubin, Statistical Analysis with Missing Data, section 4.2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from polygraft.data.cleaning.base import Cleaning
+from polygraft.data.known import Known
+from polygraft.data.plans import NumberPlan
+
+
+class Missing(Cleaning):
+    """Fill what is missing with one number from the training rows, and say in a column of its own where it was missing.
+
+    fill: which number; `constant` takes `value`.
+    value: what `constant` fills in, in the column's own unit.
+    indicator: add the indicator to each column that has a missing value in the training rows.
+    """
+
+    def __init__(
+        self,
+        fill: Literal["median", "mean", "most_frequent", "constant"] = "median",
+        value: float = 0.0,
+        indicator: bool = True,
+    ) -> None:
+        self.fill, self.value, self.indicator = fill, value, indicator
+
+    def wants(self) -> tuple[float, ...]:
+        return (0.5,) if self.fill == "median" else ()
+
+    def number(self, plan: NumberPlan, known: Known) -> NumberPlan:
+        indicator = self.indicator and known.missing > 0
+        if self.fill == "constant":
+            return replace(plan, fill=self.value, indicator=indicator)
+        if not known.count:  # no training row knows a value: there is nothing to take one from
+            return replace(plan, fill=0.0, indicator=indicator)
+        fill = {"median": lambda: known.quantile(0.5), "mean": known.mean, "most_frequent": known.most_frequent}[
+            self.fill
+        ]()
+        return replace(plan, fill=fill, indicator=indicator)

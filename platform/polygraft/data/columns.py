@@ -1,0 +1,208 @@
+"""A column's kind, declared or inferred, and the column in that kind's one form.
+
+| kind      | one form, as Arrow                                   |
+|-----------|------------------------------------------------------|
+| number    | int8-64, uint8-64, float32, float64 (decimals become float64) |
+| boolean   | bool                                                 |
+| timestamp | timestamp or date32                                  |
+| category  | dictionary<int32, string>, one dictionary for all chunks |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from polygraft.data.spec import Kind
+
+IDENTIFIER_ROWS = 50  # fewer known values say nothing about whether a text is an identifier
+IDENTIFIER_SHARE = 0.5  # of the known values, how many must be distinct
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What a column looks like. droppable: why it is no good as a feature; empty when it is one."""
+
+    kind: Kind | None
+    why: str
+    droppable: str = ""
+
+
+def infer(table: pa.Table) -> dict[str, Inferred]:
+    """Each column's kind with the reason, and whether it had better be dropped: what `polygraft init` writes down."""
+    return {name: infer_column(table.column(name)) for name in table.column_names}
+
+
+def infer_column(column: pa.ChunkedArray) -> Inferred:
+    """The kind of one column. Integers stay numbers, however few levels they have; texts are categories."""
+    type_ = column.type
+    known = len(column) - column.null_count
+    if known == 0:
+        return Inferred(_kind_of(type_), f"{type_}, all null", "every value is null")
+    kind = _kind_of(type_)
+    if kind is None:
+        return Inferred(None, f"{type_}", f"values of type {type_} are no feature")
+    if kind == "category":
+        distinct = _distinct(column)
+        if known >= IDENTIFIER_ROWS and distinct > IDENTIFIER_SHARE * known:
+            return Inferred(
+                kind, f"{distinct:,} levels", f"an identifier or a free text: {distinct:,} levels in {known:,} values"
+            )
+        return Inferred(kind, f"{distinct:,} levels")
+    if kind != "timestamp" and pc.min(column).as_py() == pc.max(column).as_py():
+        return Inferred(kind, f"{type_}, constant", "every value is the same")
+    return Inferred(kind, f"{type_}")
+
+
+def _kind_of(type_: pa.DataType) -> Kind | None:
+    types = pa.types
+    if types.is_dictionary(type_):
+        return _kind_of(type_.value_type) and "category"
+    if types.is_boolean(type_):
+        return "boolean"
+    if types.is_timestamp(type_) or types.is_date(type_):
+        return "timestamp"
+    if types.is_integer(type_) or types.is_floating(type_) or types.is_decimal(type_) or types.is_duration(type_):
+        return "number"
+    if types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_):
+        return "category"
+    return None
+
+
+def _distinct(column: pa.ChunkedArray) -> int:
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+        return len(column.chunk(0).dictionary) if column.num_chunks else 0
+    return int(pc.count_distinct(column).as_py())
+
+
+class UnfitError(ValueError):
+    """Values that do not fit the kind; the text says which, and where."""
+
+
+def conform(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
+    """The column in its kind's one form. Raises UnfitError."""
+    if pa.types.is_dictionary(column.type) and kind != "category":
+        column = column.cast(column.type.value_type)
+    if _is_text(column.type) and kind != "category":
+        column = _trimmed(column)
+    return _CONFORM[kind](column)
+
+
+def as_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Any column of numbers, booleans, or texts that read as numbers."""
+    type_ = column.type
+    if pa.types.is_integer(type_) or pa.types.is_float32(type_) or pa.types.is_float64(type_):
+        return column
+    if pa.types.is_duration(type_):
+        return column.cast(pa.int64())
+    if pa.types.is_boolean(type_):
+        return column.cast(pa.uint8())
+    if pa.types.is_decimal(type_) or pa.types.is_float16(type_) or _is_text(type_) or pa.types.is_null(type_):
+        try:
+            return column.cast(pa.float64())
+        except pa.ArrowException:
+            raise _unfit(column, pc.match_substring_regex(column, _NUMBER), "no number") from None
+    raise UnfitError(f"values of type {type_} are no numbers.")
+
+
+_NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])$"
+_TRUE, _FALSE = ["true", "t", "yes", "y", "1"], ["false", "f", "no", "n", "0"]
+
+
+def as_boolean(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Booleans, the numbers 0 and 1, or texts such as true/false and yes/no."""
+    type_ = column.type
+    if pa.types.is_boolean(type_):
+        return column
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+        fits = pc.or_(pc.equal(column, 0), pc.equal(column, 1))
+        if pc.all(fits, skip_nulls=True).as_py() is False:
+            raise _unfit(column, fits, "neither 0 nor 1")
+        return pc.equal(column, 1)
+    if _is_text(type_):
+        low = pc.utf8_lower(column)
+        true, false = pc.is_in(low, pa.array(_TRUE)), pc.is_in(low, pa.array(_FALSE))
+        fits = pc.or_(pc.or_(true, false), pc.is_null(column))
+        if pc.all(fits).as_py() is False:
+            raise _unfit(column, fits, "no boolean (true/false, yes/no, 1/0)")
+        return pc.if_else(pc.is_valid(column), true, None)
+    if pa.types.is_null(type_):
+        return column.cast(pa.bool_())
+    raise UnfitError(f"values of type {type_} are no booleans.")
+
+
+def as_timestamp(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Timestamps, dates, or texts in ISO 8601."""
+    type_ = column.type
+    if pa.types.is_timestamp(type_) or pa.types.is_date32(type_):
+        return column
+    if pa.types.is_date64(type_) or pa.types.is_null(type_):
+        return column.cast(pa.timestamp("ms"))
+    if _is_text(type_):
+        try:
+            return column.cast(pa.timestamp("us"))
+        except pa.ArrowException:
+            return _parsed(column)
+    raise UnfitError(f"values of type {type_} are no timestamps.")
+
+
+def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pandas as pd
+
+    texts = column.to_pandas()
+    times = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
+    fits = pa.array(np.asarray(times.notna() | texts.isna()))
+    if not pc.all(fits).as_py():
+        raise _unfit(column, fits, "no timestamp (2013-01-31 or 2013-01-31T23:59:59)")
+    return pa.chunked_array([pa.Array.from_pandas(times.dt.tz_localize(None))]).cast(pa.timestamp("us"))
+
+
+def as_category(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Anything with levels, as texts under one dictionary; NaN is null."""
+    type_ = column.type
+    if pa.types.is_nested(type_) or pa.types.is_binary(type_):
+        raise UnfitError(f"values of type {type_} are no categories.")
+    if pa.types.is_floating(type_):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, type_), column)
+    if not pa.types.is_dictionary(type_):
+        column = column.dictionary_encode()
+    elif any(chunk.dictionary.null_count for chunk in column.chunks):
+        column = column.cast(type_.value_type).dictionary_encode()
+    chunks = [
+        pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), chunk.dictionary.cast(pa.string()))
+        for chunk in column.unify_dictionaries().chunks
+    ]
+    return pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
+
+
+_CONFORM = {"number": as_number, "boolean": as_boolean, "timestamp": as_timestamp, "category": as_category}
+
+
+def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts without the spaces around them; an empty one is null."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, trimmed.type), trimmed)
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
+
+
+def _unfit(column: pa.ChunkedArray, fits: pa.ChunkedArray | pa.Array, what: str) -> UnfitError:
+    """The first value that does not fit, its row (from 1), and how many there are."""
+    misfits = np.flatnonzero(~np.asarray(pc.fill_null(pc.or_kleene(fits, pc.is_null(column)), True)))
+    if not len(misfits):
+        return UnfitError(f"its values are {what}.")
+    value = column[int(misfits[0])].as_py()
+    others = f" ({len(misfits):,} values of {len(column):,} are)" if len(misfits) > 1 else ""
+    return UnfitError(f"{value!r} in row {misfits[0] + 1:,} is {what}{others}.")
+
+
+def levels_of(column: pa.ChunkedArray) -> list[str]:
+    """The texts of a conformed category column's dictionary, in its order."""
+    return cast("list[str]", column.chunk(0).dictionary.to_pylist()) if column.num_chunks else []

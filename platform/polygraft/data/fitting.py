@@ -1,0 +1,87 @@
+"""Fitting: each feature's plan, from the training rows alone, as the cleaning steps and its encoder decide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from polygraft.core.errors import Fault, UserError
+from polygraft.data.checks import Checked
+from polygraft.data.cleaning import registry as cleaning
+from polygraft.data.cleaning.base import Cleaning, Levels
+from polygraft.data.columns import levels_of
+from polygraft.data.encoders import registry as encoders
+from polygraft.data.encoders.base import Encoder
+from polygraft.data.known import Known
+from polygraft.data.plans import CategoryPlan, NumberPlan
+from polygraft.data.preprocessor import Feature
+from polygraft.data.spec import TableSpec
+from polygraft.data.splits import TRAINING
+
+
+def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
+    """A feature for each column, several at once. Raises UserError for columns that hold nothing, or infinities."""
+    from polygraft.data.kernels.kernel import each
+
+    chosen = checked.parts == TRAINING
+    steps: list[Cleaning] = [cleaning.make(name, settings, beside=spec.plugins) for name, settings in spec.clean]
+
+    def work(column: str) -> tuple[Feature | None, list[Fault]]:
+        kind, step = checked.features[column]
+        encoder: Encoder = encoders.make(step[0], step[1], beside=spec.plugins)
+        numbers: dict[str, NumberPlan] = {}
+        category: CategoryPlan | None = None
+        if encoder.gives == "categories":
+            category = fit_category(column, checked.columns[column], chosen=chosen, encoder=encoder, steps=steps)
+        else:
+            for part, values in encoder.parts(checked.columns[column]).items():
+                known = Known(values, chosen)
+                if faults := _faults(spec, column, known):
+                    return None, faults
+                numbers[part] = fit_number(f"{column} {part}".strip(), known, encoder=encoder, steps=steps, part=part)
+        return Feature(column, kind, checked.types[column], step, numbers, category), []
+
+    fitted = each(work, checked.features)
+    if faults := [fault for _, found in fitted for fault in found]:
+        raise UserError(faults)
+    return tuple(feature for feature, _ in fitted if feature is not None)
+
+
+def fit_number(name: str, known: Known, *, encoder: Encoder, steps: list[Cleaning], part: str = "") -> NumberPlan:
+    """The plan of one number column: the steps in order, then the encoder's mean and scale."""
+    known.find(fraction for step in steps for fraction in step.wants())
+    plan = NumberPlan(name)
+    for step in steps:
+        plan = step.number(plan, known)
+    return encoder.finish(part, plan, known)
+
+
+def fit_category(
+    name: str, column: pa.ChunkedArray, *, chosen: np.ndarray, encoder: Encoder, steps: list[Cleaning]
+) -> CategoryPlan:
+    """The plan of one category column: the encoder's vocabulary, then the steps in order."""
+    levels = count_levels(column, chosen)
+    plan = encoder.levels(name, levels)
+    for step in steps:
+        plan = step.category(plan, levels)
+    return plan
+
+
+def count_levels(column: pa.ChunkedArray, chosen: np.ndarray) -> Levels:
+    """How often each level occurs in the chosen rows."""
+    texts = levels_of(column)
+    indices = pa.chunked_array([chunk.indices for chunk in column.chunks], pa.int32())
+    codes = np.asarray(indices.fill_null(len(texts)))[chosen]
+    counts = np.bincount(codes, minlength=len(texts) + 1)
+    known = {text: count for text, count in zip(texts, counts.tolist(), strict=False) if count}
+    return Levels(known, int(counts[-1]))
+
+
+def _faults(spec: TableSpec, column: str, known: Known) -> list[Fault]:
+    place = f"columns.{column}"
+    if known.empty:
+        return [spec.fault(place, f"every value of '{column}' is NaN. Drop it: drop: [{column}].")]
+    if known.infinite:
+        what = f"{known.infinite:,} values of '{column}' are infinite. Make them null, or drop the column: drop: [{column}]."
+        return [spec.fault(place, what)]
+    return []

@@ -1,0 +1,186 @@
+"""The preprocessor: what was fitted on the training rows, as a thing that encodes any rows; part of the model folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from polygraft.core.atomic import write_json
+from polygraft.core.batch import Inputs
+from polygraft.core.errors import Fault, UserError, fault, nearest
+from polygraft.data.cache import read_json
+from polygraft.data.columns import UnfitError, conform, levels_of
+from polygraft.data.encoders import registry as encoders
+from polygraft.data.plans import CategoryPlan, NumberPlan
+from polygraft.data.recipes import from_pandas
+from polygraft.data.spec import Kind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "preprocessor.json"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One raw column and what becomes of it.
+
+    type: of the raw column in the training table, as Arrow writes it. encoder: its name and settings.
+    numbers: the plan of each part (see Encoder.parts), by its name; or category: the plan of the whole.
+    """
+
+    column: str
+    kind: Kind
+    type: str
+    encoder: tuple[str, Mapping[str, Any]]
+    numbers: Mapping[str, NumberPlan]
+    category: CategoryPlan | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "column": self.column,
+            "kind": self.kind,
+            "type": self.type,
+            "encoder": {"name": self.encoder[0], "settings": dict(self.encoder[1])},
+            "numbers": {part: plan.to_json() for part, plan in self.numbers.items()},
+            "category": self.category.to_json() if self.category else None,
+        }
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> Feature:
+        category = fields["category"]
+        return Feature(
+            fields["column"],
+            fields["kind"],
+            fields["type"],
+            (fields["encoder"]["name"], fields["encoder"]["settings"]),
+            {part: NumberPlan.from_json(plan) for part, plan in fields["numbers"].items()},
+            CategoryPlan.from_json(category) if category else None,
+        )
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """Raw rows -> `numbers` and `categories`, as the training rows said. plugins: where the user's own encoders lie."""
+
+    features: tuple[Feature, ...]
+    plugins: Path | None = None
+
+    @property
+    def columns(self) -> dict[str, Kind]:
+        """Name and kind of each raw column that `encode` needs."""
+        return {feature.column: feature.kind for feature in self.features}
+
+    @property
+    def number_names(self) -> list[str]:
+        """What each column of `numbers` is, in order."""
+        plans = self._number_plans()
+        return [plan.name for plan in plans] + [f"{plan.name} is missing" for plan in plans if plan.indicator]
+
+    @property
+    def category_names(self) -> list[str]:
+        """What each column of `categories` is, in order."""
+        return [plan.name for plan in self._category_plans()]
+
+    @property
+    def shape(self) -> Inputs:
+        """What a stem is built from."""
+        return Inputs(len(self.number_names), tuple(plan.size for plan in self._category_plans()))
+
+    def _number_plans(self) -> list[NumberPlan]:
+        return [plan for feature in self.features for plan in feature.numbers.values()]
+
+    def _category_plans(self) -> list[CategoryPlan]:
+        return [feature.category for feature in self.features if feature.category is not None]
+
+    def encode(
+        self, rows: pa.Table | pd.DataFrame, *, where: str = "", unknown: Counter[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """{`numbers`: float32 [rows, n], `categories`: int32 [rows, m]} of raw rows; other columns are passed over.
+
+        where: what the rows are called in a fault. unknown: a counter that gets, by column, how many rows hold a level that
+        training did not know. Raises UserError for a missing column, values that do not fit, and infinite ones.
+        """
+        encoded, seen = encode_features(self.features, self._conformed(rows, where), self.plugins)
+        if unknown is not None:
+            unknown.update({column: count for column, count in seen.items() if count})
+        if not np.isfinite(encoded["numbers"]).all():
+            bad = np.flatnonzero(~np.isfinite(encoded["numbers"]).all(0))
+            names = ", ".join(f"'{self.number_names[j]}'" for j in bad)
+            raise fault(f"an infinite value, or one too large for 32 bits, in {names}.", where)
+        return encoded
+
+    def _conformed(self, rows: pa.Table | pd.DataFrame, where: str) -> dict[str, pa.ChunkedArray]:
+        """The columns that features are made of, in their kinds' forms. Raises UserError, all faults at once."""
+        names = rows.column_names if isinstance(rows, pa.Table) else [str(name) for name in rows.columns]
+        faults = []
+        for feature in self.features:
+            if (count := names.count(feature.column)) != 1:
+                what = "is there more than once." if count else f"is missing.{nearest(feature.column, names)}"
+                faults.append(Fault(where, f"the column '{feature.column}' ({feature.kind}) {what}"))
+        found = [feature for feature in self.features if names.count(feature.column) == 1]
+        table = rows if isinstance(rows, pa.Table) else from_pandas(rows[[feature.column for feature in found]], where)
+        columns = {}
+        for feature in found:
+            try:
+                columns[feature.column] = conform(_as_trained(table.column(feature.column), feature), feature.kind)
+            except UnfitError as error:
+                faults.append(Fault(where, f"the column '{feature.column}' is a {feature.kind}: {error}"))
+        if faults:
+            raise UserError(faults)
+        return columns
+
+    def save(self, folder: Path) -> None:
+        """Write it into `folder`, as JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / FILE, {"format": 1, "features": [feature.to_json() for feature in self.features]})
+
+    @staticmethod
+    def load(folder: Path, plugins: Path | None = None) -> Preprocessor:
+        """What `save` wrote there. plugins: the folder whose `plugins/` holds the user's own encoders, if any is used."""
+        saved = read_json(folder / FILE)
+        if saved["format"] != 1:
+            raise fault(f"format {saved['format']} is not known; this polygraft reads 1.", str(folder / FILE))
+        return Preprocessor(tuple(map(Feature.from_json, saved["features"])), plugins)
+
+
+def encode_features(
+    features: tuple[Feature, ...], columns: Mapping[str, pa.ChunkedArray], plugins: Path | None
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Both matrices of conformed columns, and by category column how many rows hold a level without a code."""
+    from polygraft.data.kernels.encode import encode_codes, encode_numbers
+
+    rows = len(next(iter(columns.values()))) if columns else 0
+    numbers: list[pa.ChunkedArray] = []
+    plans: list[NumberPlan] = []
+    categories = [feature for feature in features if feature.category is not None]
+    codes = np.empty((rows, len(categories)), np.int32)
+    unknown = {}
+    for j, feature in enumerate(categories):
+        assert feature.category is not None
+        column, plan = columns[feature.column], feature.category
+        mapping = plan.mapping(levels_of(column))
+        unknown[feature.column] = encode_codes(column, mapping, plan.null_code, codes[:, j])
+    for feature in features:
+        if feature.numbers:
+            encoder = encoders.make(feature.encoder[0], feature.encoder[1], beside=plugins)
+            parts = encoder.parts(columns[feature.column])
+            numbers += [parts[part] for part in feature.numbers]
+            plans += feature.numbers.values()
+    return {"numbers": encode_numbers(numbers, plans, rows), "categories": codes}, unknown
+
+
+def _as_trained(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
+    """A category's column in the type it had in training: `1` and `1.0` are one level, whatever pandas made of it."""
+    if feature.kind == "category" and str(column.type) != feature.type and pa.types.is_floating(column.type):
+        try:
+            return column.cast(pa.type_for_alias(feature.type))
+        except (pa.ArrowException, ValueError):
+            return column
+    return column

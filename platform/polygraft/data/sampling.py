@@ -1,0 +1,53 @@
+"""Sampling: which rows a step takes, as a pure function of (seed, table, step); nothing is remembered, so resuming is a seek.
+
+The training rows are laid out as an endless line, one permutation of them after another; global batch t is the positions
+t * batch_size to (t + 1) * batch_size of it, and shard s of S the positions s * batch_size // S to
+(s + 1) * batch_size // S of that. Every row comes exactly once an epoch, every batch is full.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from polygraft.core.seeding import counter
+
+
+def shard_bounds(batch_size: int, num_shards: int) -> list[int]:
+    """[num_shards + 1]: where in the global batch each shard starts, and its end."""
+    return [shard * batch_size // num_shards for shard in range(num_shards + 1)]
+
+
+@dataclass
+class Order:
+    """The endless line of one table's training rows.
+
+    rows: int64, the numbers of the training rows in the table, ascending.
+    """
+
+    seed: int
+    table: str
+    rows: np.ndarray
+    _epochs: dict[int, np.ndarray] = field(default_factory=dict)  # the last two permutations that were looked at
+
+    def epoch(self, number: int) -> np.ndarray:
+        """[training rows]: the row numbers in the order of epoch `number`, of 32 bits where they fit: half the memory."""
+        from polygraft.data.kernels.gather import shuffle
+
+        if number not in self._epochs:
+            while len(self._epochs) > 1:
+                del self._epochs[min(self._epochs)]
+            order = self.rows.astype(np.int32 if self.rows[-1] < 2**31 else np.int64)
+            shuffle(order, counter(self.seed, "epoch", self.table, number))
+            self._epochs[number] = order
+        return self._epochs[number]
+
+    def take(self, first: int, last: int) -> np.ndarray:
+        """int64 [last - first]: the row numbers at these positions of the line."""
+        taken = []
+        while first < last:
+            epoch, at = divmod(first, len(self.rows))
+            taken.append(self.epoch(epoch)[at : at + last - first])
+            first += len(taken[-1])
+        return np.concatenate(taken, dtype=np.int64)

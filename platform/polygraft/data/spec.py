@@ -1,0 +1,96 @@
+"""What assembly hands to this room: one table of a suite in plain words, without the suite."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from polygraft.core.errors import Fault
+
+Kind = Literal["number", "category", "boolean", "timestamp"]
+KINDS: tuple[Kind, ...] = ("number", "category", "boolean", "timestamp")
+
+Step = tuple[str, Mapping[str, Any]]
+"""A plugin's name and its settings."""
+
+
+def nowhere(path: str) -> str:
+    """The place of a dotted path when no file is known: none."""
+    return ""
+
+
+@dataclass(frozen=True)
+class SplitSpec:
+    """How the rows are parted.
+
+    by: `random` (each row on its own), `time` (the last rows are the test), `group` (whole groups, by the
+        hash of their value), `column` (an explicit column of parts).
+    column: what `time`, `group` and `column` look at.
+    validation: a share of all rows in [0, 1); for `column` also a value of that column. As a share there, it is one of the
+        rows that are no test rows, taken at random.
+    test: a share in [0, 1); for `column` the value, or values, that mark the test rows.
+    """
+
+    by: Literal["random", "time", "group", "column"] = "random"
+    column: str | None = None
+    validation: float | str | int | bool = 0.1
+    test: float | str | int | bool | tuple[str | int | bool, ...] = 0.2
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """What one task wants to know. columns: one, but for `labels`: one for each label."""
+
+    task: str
+    columns: tuple[str, ...]
+    kind: Literal["category", "number", "labels"]
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table of a suite.
+
+    sources: files, globs (relative to `folder`), or one recipe, `recipe.py:function`.
+    columns: kinds that inference would get wrong. drop: columns that are no features. weight: a column of row weights.
+    clean: cleaning steps in order, fitted on the training rows. encode: an encoder for a column, in place of its kind's.
+    where: `file:line` of a dotted path inside the table (`columns.month`, `drop.0`, `split.column`, `clean.1.method`;
+        `targets.<task>` is that task's target). It answers an unknown path by its nearest known parent.
+    plugins: the folder whose `plugins/` may hold the user's own cleaning steps and encoders.
+    """
+
+    name: str
+    sources: tuple[Path | str, ...]
+    folder: Path = field(default_factory=Path)
+    columns: Mapping[str, Kind] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    weight: str | None = None
+    clean: tuple[Step, ...] = (("missing", {}),)
+    encode: Mapping[str, Step] = field(default_factory=dict)
+    split: SplitSpec = field(default_factory=SplitSpec)
+    targets: tuple[TargetSpec, ...] = ()
+    seed: int = 0
+    where: Callable[[str], str] = nowhere
+    plugins: Path | None = None
+
+    def fault(self, path: str, what: str) -> Fault:
+        """A fault at a dotted path inside this table; its text says the path from the suite's root."""
+        full = f"data.{self.name}.{path}" if path else f"data.{self.name}"
+        if path.startswith("targets."):
+            full = f"tasks.{path.removeprefix('targets.')}.target"
+        return Fault(self.where(path), f"{full}: {what}")
+
+    def content(self) -> dict[str, Any]:
+        """All that decides what the prepared table holds, but the source's bytes: JSON-able, the same on every machine."""
+        return {
+            "columns": dict(sorted(self.columns.items())),
+            "drop": sorted(self.drop),
+            "weight": self.weight,
+            "clean": [[name, dict(settings)] for name, settings in self.clean],
+            "encode": {column: [name, dict(settings)] for column, (name, settings) in sorted(self.encode.items())},
+            "split": dataclasses.asdict(self.split),
+            "targets": [dataclasses.asdict(target) for target in self.targets],
+            "seed": self.seed,
+        }

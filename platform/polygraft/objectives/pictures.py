@@ -1,0 +1,53 @@
+"""Pictures of predictions beside targets, as arrays that the report draws later."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from polygraft.core.exhibits import Exhibit
+
+POINTS = 200
+"""Of a curve: more are not seen."""
+
+
+def roc(task: str, probabilities: Tensor, targets: Tensor) -> list[Exhibit]:
+    """The ROC curve of probabilities [rows] against bool targets [rows]; none where only one class is there."""
+    if bool(targets.all()) or not bool(targets.any()):
+        return []
+    ranked, order = probabilities.sort(descending=True)
+    last = torch.cat([ranked.diff() != 0, torch.ones(1, dtype=torch.bool)])  # a point after each run of ties
+    hits, misses = targets[order].cumsum(0)[last], (~targets[order]).cumsum(0)[last]
+    at = torch.linspace(0, len(hits) - 1, min(POINTS, len(hits))).long()
+    x = np.concatenate([[0.0], (misses[at] / misses[-1]).numpy()])
+    y = np.concatenate([[0.0], (hits[at] / hits[-1]).numpy()])
+    words = {"x": "false positives / negatives", "y": "true positives / positives"}
+    return [Exhibit("curve", f"{task}: ROC", {"x": x, "y": y}, words)]
+
+
+def calibration(task: str, probabilities: Tensor, targets: Tensor, *, bins: int = 20) -> Exhibit:
+    """Mean probability and observed share in bins of equally many rows, by rank."""
+    order = probabilities.argsort()
+    parts = [part for part in torch.tensor_split(order, bins) if len(part)]
+    x = np.array([float(probabilities[part].mean()) for part in parts])
+    y = np.array([float(targets[part].mean()) for part in parts])
+    return Exhibit(
+        "curve", f"{task}: calibration", {"x": x, "y": y}, {"x": "predicted probability", "y": "observed share"}
+    )
+
+
+def confusion(task: str, predicted: Tensor, targets: Tensor, levels: np.ndarray) -> Exhibit:
+    """Shares [levels, levels] of each true class's rows, by what was predicted; a class without rows has zeros."""
+    size = len(levels)
+    counts = torch.bincount(targets * size + predicted, minlength=size * size).reshape(size, size).double()
+    shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    arrays = {"z": shares.numpy(), "x": levels, "y": levels}
+    return Exhibit("heatmap", f"{task}: confusion", arrays, {"x": "predicted", "y": "true"})
+
+
+def against(task: str, predicted: Tensor, targets: Tensor) -> Exhibit:
+    """Predicted values beside true ones, of at most 2,000 rows evenly apart."""
+    at = torch.linspace(0, len(targets) - 1, min(2000, len(targets))).long()
+    arrays = {"x": targets[at].numpy(), "y": predicted[at].numpy()}
+    return Exhibit("scatter", f"{task}: predicted beside true", arrays, {"x": "true", "y": "predicted"})

@@ -1,0 +1,135 @@
+"""Sections: what a suite says of its tables, its tasks, its balancer and its transfer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+
+from polygraft.core.kinds import Choice, Either, ListOf, MappingOf, Null, Range, Scalar
+from polygraft.suite.fields import Room, Taking, gather
+
+Key = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+"""A name that may stand in a metric's key: letters, digits, _ and -."""
+Count = Annotated[int, Field(ge=1)]
+_TEXT = Scalar("str")
+_SHARE = Taking(Either((Scalar("float"), _TEXT, Scalar("bool"))))
+_TEXTS = Taking(Either((_TEXT, ListOf(_TEXT))))
+Often = Annotated[int, Field(ge=0)]  # every so many steps; 0 is never
+
+
+class Section(BaseModel):
+    """A mapping with known keys; frozen, strict about types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class Named(Section):
+    """Any mention of a plugin: its name and its settings. In a suite `hard` stands for `{name: hard}`."""
+
+    name: str
+    settings: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        return gather(value, own=("name",))
+
+    @model_serializer
+    def _written(self) -> dict[str, Any]:
+        return {"name": self.name, **self.settings}
+
+
+class SplitSuite(Section):
+    """Which rows are for validation and for test; the rest is for training.
+
+    validation, test: shares of the rows; with `by: column` a value of that column, or a share drawn from the rest.
+    """
+
+    by: Literal["random", "time", "group", "column"] = "random"
+    column: str | None = None
+    validation: Annotated[float | str | bool, _SHARE] = 0.1
+    test: Annotated[float | str | bool, _SHARE] = 0.2
+
+
+class TableSuite(Section):
+    """A table: where its rows come from and what is done to them.
+
+    columns: what inference would get wrong. weight: a column of row weights. clean: in this order. encode: by column,
+    where the kind's own encoder is not wanted. stem: absent, the one for the kinds of its columns.
+    """
+
+    source: Annotated[str | dict[str, str], Taking(Either((_TEXT, MappingOf(_TEXT))))]
+    columns: dict[str, Literal["number", "category", "boolean", "timestamp"]] = {}
+    drop: list[str] = []
+    weight: str | None = None
+    clean: list[Annotated[Named, Room("data/cleaning")]] = [
+        Named(name="missing"),
+        Named(name="outliers"),
+        Named(name="rare_levels"),
+    ]
+    split: SplitSuite = SplitSuite()
+    encode: dict[str, Annotated[Named, Room("data/encoders")]] = {}
+    stem: Annotated[Named, Room("models/stems")] | None = None
+
+
+class BalancerSuite(Section):
+    """The balancing method with its settings, and where its gradients are taken.
+
+    gradients: `auto` is the first of the method's own modes that this network allows. rank: random columns of
+    `last_layer`'s sketch; `full` is exact for that layer. agreement_every: steps between two measurements of how well
+    the mode's Gramian agrees with the parameters'; 0 is never.
+    """
+
+    name: str = "equal"
+    settings: dict[str, Any] = {}
+    gradients: Literal["auto", "last_layer", "features", "parameters"] = "auto"
+    rank: Annotated[int | Literal["full"], Taking(Either((Scalar("int", Range(min=1)), Choice(("full",)))))] = 16
+    agreement_every: Often = 50
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        return gather(value, own=("name", "gradients", "rank", "agreement_every"))
+
+    @model_serializer
+    def _written(self) -> dict[str, Any]:
+        own = {"gradients": self.gradients, "rank": self.rank, "agreement_every": self.agreement_every}
+        return {"name": self.name, **self.settings, **own}
+
+
+class PhaseSuite(Section):
+    """One phase of a transfer plan. until: {steps: n}, {epochs: n} or {plateau: task/metric, patience: n}."""
+
+    until: dict[str, Any] | None = None
+    mode: str = "full"
+    lr: Annotated[float, Field(gt=0)] | None = None
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class TransferSuite(Section):
+    """How a pretrained backbone becomes this suite's."""
+
+    terms: list[Named] = []
+    phases: list[PhaseSuite] = []
+
+
+class TaskSuite(Section):
+    """One task. data: its table, or the two of a domain objective. each: one task of each value of this column."""
+
+    data: Annotated[str | list[str], _TEXTS]
+    target: Annotated[str | list[str] | None, Taking(Either((_TEXT, ListOf(_TEXT), Null())))] = None
+    objective: Annotated[Named, Room("objectives")]
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    head: Annotated[Named, Room("models/heads")] | None = None
+    each: str | None = None
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables it learns from."""
+        return [self.data] if isinstance(self.data, str) else self.data
+
+    @property
+    def targets(self) -> list[str]:
+        """The columns it predicts; empty where it has none."""
+        return [self.target] if isinstance(self.target, str) else self.target or []

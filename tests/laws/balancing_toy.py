@@ -1,0 +1,187 @@
+"""A toy that has everything awkward: uneven shards, missing labels, row weights, dropout, an absent task, a dead parameter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from polygraft.balancing import registry
+from polygraft.balancing.base import Balancer
+from polygraft.balancing.gradients import Cut, Gradients, Shards, Tape
+from polygraft.core.catalogue import catalogue
+from polygraft.core.seeding import seed_torch
+
+TASKS = ("price", "kind", "sold")
+SHARDS = 5
+ROWS = 23  # 5 shards of 4 or 5 rows
+METHODS = catalogue("balancing").names()
+CASES = [(name, mode) for name in METHODS for mode in (catalogue("balancing")[name].facts["modes"] or ("losses",))]
+"""Every balancer in each of its modes."""
+
+
+class Network(nn.Module):
+    """A shared trunk, one head a task; `dead` is shared and reached by no loss."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 40)
+        self.last = nn.Linear(40, 20)
+        self.dropout = nn.Dropout(dropout)
+        self.dead = nn.Parameter(torch.ones(3))
+        self.heads = nn.ModuleDict(
+            {
+                "price": nn.Linear(20, 1),
+                "kind": nn.Linear(20, 3),
+                "sold": nn.Sequential(nn.Linear(20, 5), nn.Tanh(), nn.Linear(5, 1)),
+            }
+        )
+
+    def shared(self) -> list[nn.Parameter]:
+        return [*self.first.parameters(), *self.last.parameters(), self.dead]
+
+    def own(self) -> dict[str, list[nn.Parameter]]:
+        return {task: list(self.heads[task].parameters()) for task in TASKS}
+
+    def layer(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The last shared layer's input and output, and the features behind it."""
+        a = self.dropout(torch.tanh(self.first(inputs)))
+        z = self.last(a)
+        return a, z, torch.tanh(z)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a batch. offset: the first one's number in it."""
+
+    inputs: Tensor
+    targets: dict[str, Tensor]
+    weights: dict[str, Tensor]  # [rows], 0 where the label is missing
+    offset: int = 0
+
+    def part(self, start: int, stop: int) -> Rows:
+        """Copies, as a worker would hold them: bits may depend on a buffer's address."""
+
+        def cut(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {task: each[start:stop].clone() for task, each in tensors.items()}
+
+        return Rows(self.inputs[start:stop].clone(), cut(self.targets), cut(self.weights), start)
+
+
+def batch(step: int, dtype: torch.dtype) -> Rows:
+    """Step 3 has no label of `kind` at all; the last shard never has one of `sold`."""
+    chance = torch.Generator().manual_seed(1000 + step)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=chance, dtype=torch.float64)
+
+    inputs = normal(ROWS, 6)
+    weights = {task: (torch.rand(ROWS, generator=chance) < 0.9).double() * (0.5 + normal(ROWS).abs()) for task in TASKS}
+    weights["sold"][-ROWS // SHARDS :] = 0
+    if step == 3:
+        weights["kind"][:] = 0
+    targets = {
+        "price": (inputs[:, 0] * 2 + normal(ROWS)).to(dtype),
+        "kind": torch.randint(0, 3, (ROWS,), generator=chance),
+        "sold": (inputs[:, 1] + normal(ROWS) > 0).to(dtype),
+    }
+    return Rows(inputs.to(dtype), targets, {task: each.to(dtype) for task, each in weights.items()})
+
+
+def shard_of(rows: Rows, shard: int) -> Rows:
+    return rows.part(shard * ROWS // SHARDS, (shard + 1) * ROWS // SHARDS)
+
+
+def row_losses(task: str, output: Tensor, target: Tensor) -> Tensor:
+    """[rows]."""
+    if task == "price":
+        return (output[:, 0] - target) ** 2
+    if task == "kind":
+        return cross_entropy(output, target, reduction="none")
+    return binary_cross_entropy_with_logits(output[:, 0], target, reduction="none")
+
+
+def tape(network: Network, rows: Rows, *, cut: bool, aliases: bool = True) -> Tape:
+    """One shard's forward pass. cut: the network names one; aliases: each task reads the features through a leaf."""
+    a, z, features = network.layer(rows.inputs)
+    read = {task: (features.detach().requires_grad_(),) for task in TASKS} if cut and aliases else {}
+    losses = {}
+    for task in TASKS:
+        output = network.heads[task](read[task][0] if read else features)
+        losses[task] = (row_losses(task, output, rows.targets[task]) * rows.weights[task]).sum()
+    return Tape(
+        losses,
+        {task: each.sum() for task, each in rows.weights.items()},
+        Cut((features,), read, a, z) if cut else None,
+        rows.offset,
+    )
+
+
+def balancer(name: str, **settings: object) -> Balancer:
+    made: Balancer = registry.make(name, settings, tasks=len(TASKS))
+    return made
+
+
+def gradients(network: Network, name: str, mode: str, shards: Shards, **options: object) -> Gradients:
+    return Gradients(
+        balancer(name),
+        mode=mode,
+        tasks=TASKS,
+        shared=network.shared(),
+        own=network.own(),
+        shards=shards,
+        seed=7,
+        **{"rank": 4, "agreement_every": 5, **options},  # type: ignore[arg-type]
+    )
+
+
+def train(
+    name: str, mode: str, shards: Shards, steps: range, state: dict[str, dict[str, Tensor]] | None = None
+) -> dict[str, dict[str, Tensor]]:
+    """Weights, AdamW's moments, the balancer's state and the Gramian after `steps`; goes on from `state`."""
+    torch.manual_seed(5)
+    network = Network(dropout=0.3)
+    engine = gradients(network, name, mode, shards)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.1)
+    if state is not None:
+        network.load_state_dict(state["weights"])
+        engine.load_state_dict(state["balancer"])
+        resume(optimizer, state["moments"])
+    measured = None
+    for step in steps:
+        rows = batch(step, torch.float32)
+
+        def forward(step: int = step, rows: Rows = rows) -> list[Tape]:
+            tapes = []
+            for shard in shards.mine:
+                seed_torch(7, step, shard, "dropout")
+                tapes.append(tape(network, shard_of(rows, shard), cut=mode != "losses"))
+            return tapes
+
+        measured = engine.backward(forward(), step)
+        optimizer.step()
+        if engine.observes:
+            with torch.no_grad():
+                engine.observe(forward(), step)
+    assert measured is not None
+    gramian = {} if measured.gramian is None else {"gramian": measured.gramian}
+    return {
+        "weights": {key: each.detach().clone() for key, each in network.state_dict().items()},
+        "moments": {
+            f"{i}/{key}": each.clone()
+            for i, slots in optimizer.state_dict()["state"].items()
+            for key, each in slots.items()
+        },
+        "balancer": engine.state_dict(),
+        "gramian": gramian,
+    }
+
+
+def resume(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, each in moments.items():
+        number, slot = key.split("/")
+        slots.setdefault(int(number), {})[slot] = each.clone()
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

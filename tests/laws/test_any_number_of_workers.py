@@ -1,0 +1,33 @@
+"""Promise 1: 1, 2, 3 and 4 workers end bit-equal, for every balancer in each of its modes.
+
+One worker runs through; several stop halfway and go on from what they saved.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+
+from balancing_toy import CASES
+from balancing_workers import Outcome, outcomes
+
+
+@cache
+def alone() -> dict[str, Outcome]:
+    return outcomes(1)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_the_number_of_workers_does_not_change_a_bit(world: int) -> None:
+    """One test a number, for its workers are started once and run every case."""
+    assert alone().keys() == {*(f"{name}/{mode}" for name, mode in CASES), "collectives/"}
+    different = {}
+    for rank, ended in enumerate(outcomes(world)):
+        for case, wanted in alone().items():
+            assert ended[case].keys() == wanted.keys()
+            if changed := [key for key, each in wanted.items() if not torch.equal(each, ended[case][key])]:
+                different[f"{case}, rank {rank} of {world}"] = changed
+    assert not different

@@ -1,0 +1,64 @@
+"""`init` writes a suite that has no fault, says why, and refuses what no suite can be made of."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from polygraft.assembly.starter import starts, suite_text
+from polygraft.assembly.tables import prepare_tables
+from polygraft.core.errors import UserError
+from polygraft.suite.load import load
+
+ROWS = 400
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = pd.DataFrame(
+        {
+            "amount": [float(i % 37) for i in range(ROWS)],
+            "colour": ["red", "green"] * (ROWS // 2),
+            "who: me": [f"person {i}" for i in range(ROWS)],
+            "yes": [i % 5 for i in range(ROWS)],
+            "empty": [None] * ROWS,
+            "delay": [None if i % 9 == 0 else i * 0.37 for i in range(ROWS)],
+            "late": ["y" if i % 3 else "n" for i in range(ROWS)],
+        }
+    )
+    path = tmp_path / "my flights.csv"
+    rows.to_csv(path, index=False)
+    return path
+
+
+def test_the_suite_has_no_fault_and_its_table_can_be_prepared(table, tmp_path):
+    made = starts([table], ["delay", "late"], tmp_path)
+    (tmp_path / "suite.yaml").write_text(suite_text("mine", made))
+    suite = load(tmp_path / "suite.yaml")
+    assert {name: task.objective.name for name, task in suite.tasks.items()} == {
+        "delay": "regression",
+        "late": "classification",
+    }
+    (prepared,) = prepare_tables(suite, tmp_path / "cache").values()
+    assert list(prepared.preprocessor.columns) == ["amount", "colour", "yes"]
+    assert prepared.target_info["delay"].labelled < len(prepared.splits["train"])
+
+
+def test_it_says_why_a_column_is_no_feature(table, tmp_path):
+    text = suite_text("mine", starts([table], ["late"], tmp_path))
+    assert '- "who: me"   # an identifier or a free text: 400 levels in 400 values' in text
+    assert "- empty   # every value is null" in text
+    assert '"yes": number' in text, "a word that YAML might read as a truth value is quoted"
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (["dely"], "--target: no file has a column 'dely'. Did you mean 'delay'?"),
+        (["empty"], "--target: 'empty' has no value; there is nothing to learn."),
+    ],
+)
+def test_a_target_that_cannot_be_one_is_refused(table, tmp_path, targets, said):
+    with pytest.raises(UserError) as caught:
+        starts([table], targets, tmp_path)
+    assert str(caught.value) == said

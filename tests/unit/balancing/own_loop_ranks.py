@@ -1,0 +1,110 @@
+"""What two ranks do with Balance in their own loops; spawned by test_own_loop.py, and run as rank 0 of 1 for comparison."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from polygraft.balancing.own_loop import Balance
+from polygraft.core.errors import UserError
+
+ROWS = 11  # rank 0 has 5 of them, rank 1 has 6
+
+
+class Model(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.trunk = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 5))
+        self.heads = nn.ModuleDict({"late": nn.Linear(5, 1), "delay": nn.Linear(5, 1)})
+        self.double()
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        features = self.trunk(inputs)
+        return features, {task: head(torch.tanh(features))[:, 0] for task, head in self.heads.items()}
+
+
+def data(step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs, targets, and which rows have the label `delay`; none of rank 0's has it at step 1."""
+    chance = torch.Generator().manual_seed(step)
+    inputs = torch.randn(ROWS, 4, generator=chance, dtype=torch.float64)
+    labelled = torch.ones(ROWS, dtype=torch.bool)
+    labelled[: 5 if step == 1 else 1] = False
+    return inputs, torch.randn(ROWS, generator=chance, dtype=torch.float64), labelled
+
+
+def train(method: str, mode: str, rank: int, world: int, ddp: bool = False) -> dict[str, Tensor]:
+    """The weights after four steps; the loop is what anyone would write."""
+    model = Model()
+    wrapped = DistributedDataParallel(model) if ddp else model
+    layer = model.trunk[-1] if mode == "last_layer" else None
+    balance = Balance(method, shared=model.trunk.parameters(), layer=layer, tasks=["late", "delay"])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    mine = slice(rank * ROWS // world, (rank + 1) * ROWS // world)
+    for step in range(4):
+        inputs, targets, labelled = (each[mine] for each in data(step))
+        optimizer.zero_grad()
+        features, outputs = wrapped(inputs)
+        losses = {
+            "late": ((outputs["late"] - targets) ** 2).mean(),
+            "delay": (outputs["delay"] - targets)[labelled].abs().mean(),  # NaN where nothing is labelled
+        }
+        counts = {"late": len(inputs), "delay": int(labelled.sum())}
+        balance.backward(losses, counts, features=features if mode == "features" else None)
+        optimizer.step()
+    return {key: each.detach().clone() for key, each in model.state_dict().items()}
+
+
+CASES = [
+    ("pcgrad", "last_layer"),
+    ("mgda", "parameters"),
+    ("graddrop", "features"),
+    ("equal", "losses"),
+    ("db_mtl", "parameters"),
+]
+
+
+def rank_of_two(rank: int, folder: str) -> None:
+    """Saves `<rank>.pt`-free results as text: the weights' sums are compared by the parent from safetensors."""
+    from safetensors.torch import save_file
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    try:
+        found = {
+            f"{method}/{mode}/{ddp}|{key}": each
+            for method, mode in CASES
+            for ddp in (False, True)
+            for key, each in train(method, mode, rank, 2, ddp).items()
+        }
+        save_file(found, f"{folder}/{rank}.safetensors")
+        with open(f"{folder}/{rank}.refusals", "w") as file:
+            file.writelines(f"{refusal()}\n" for refusal in (unused_parameters, different_tasks))
+    finally:
+        dist.destroy_process_group()
+
+
+def unused_parameters() -> str:
+    model = Model()
+    wrapped = DistributedDataParallel(model, find_unused_parameters=True)
+    _, outputs = wrapped(data(0)[0])
+    return refused(
+        Balance("mgda", shared=model.trunk.parameters()), {task: each.sum() for task, each in outputs.items()}
+    )
+
+
+def different_tasks() -> str:
+    model = Model()
+    _, outputs = model(data(0)[0])
+    names = ["late", "delay"] if dist.get_rank() else ["delay", "late"]
+    return refused(Balance("mgda", shared=model.trunk.parameters()), {task: outputs[task].sum() for task in names})
+
+
+def refused(balance: Balance, losses: dict[str, Tensor]) -> str:
+    try:
+        balance.backward(losses)
+    except UserError as error:
+        return str(error)
+    return "accepted"

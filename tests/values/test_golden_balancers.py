@@ -1,0 +1,63 @@
+"""The golden table: what each balancer makes of J = [[-4, 1, 1], [6, 1, 1]], losses 2 and 1/2, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from polygraft.balancing import registry
+from polygraft.balancing.base import Surgery
+from polygraft.balancing.collectives import Shards
+from polygraft.balancing.modes.setup import Totals
+from polygraft.balancing.modes.step_gradients import StepGradients
+from polygraft.core.catalogue import catalogue
+
+J = torch.tensor([[-4.0, 1.0, 1.0], [6.0, 1.0, 1.0]], dtype=torch.float64)
+
+GOLDEN = [
+    # balancer, settings, weights (None: it has none), direction
+    ("equal", {}, [1, 1], [2, 2, 2]),
+    ("uncertainty", {}, [0.5, 0.5], [1, 1, 1]),
+    ("famo", {}, [0.2, 0.8], [4, 1, 1]),  # 1/2 / L, made to sum to 1
+    ("mgda", {}, [0.6, 0.4], [0, 1, 1]),
+    ("mgda", {"normalize": "l2"}, [0.5 / 18**0.5, 0.5 / 38**0.5], [0.0153, 0.1990, 0.1990]),
+    ("mgda", {"normalize": "loss"}, [0.4339, 0.2643], [-0.1496, 0.6983, 0.6983]),
+    ("mgda", {"normalize": "loss+"}, [0.0962, 0.0597], [-0.0266, 0.1559, 0.1559]),
+    ("pcgrad", {}, [2.2222, 1.5789], [0.5848, 3.8012, 3.8012]),
+    ("graddrop", {"leak": 1.0}, None, [2, 2, 2]),
+    ("db_mtl", {}, None, [0.0376, 0.4906, 0.4906]),
+    ("db_mtl", {"beta": 0.0}, None, [0.3763, 4.9059, 4.9059]),
+]
+
+
+def shown() -> StepGradients:
+    totals = Totals(step=0, names=("a", "b"), index=(0, 1), losses=(2.0, 0.5), weights=(1.0, 1.0))
+    return StepGradients(totals, 0, Shards(1), rows=(J.clone(),), columns=lambda: (torch.arange(3),))
+
+
+def follow(name: str, settings: dict[str, object]) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """Weights and direction."""
+    balancer = registry.make(name, settings, tasks=2)
+    if isinstance(balancer, Surgery):
+        balancer.prepare(2, [3], J.new_empty(0))
+        return None, balancer.combine(shown())[0]
+    weights = balancer.weigh(shown())
+    return weights, weights @ J
+
+
+@pytest.mark.parametrize(("name", "settings", "weights", "direction"), GOLDEN)
+def test_the_golden_table(name: str, settings: dict[str, object], weights: list[float], direction: list[float]) -> None:
+    found, followed = follow(name, settings)
+    if weights is not None:
+        torch.testing.assert_close(found, torch.tensor(weights, dtype=torch.float64), rtol=0, atol=5e-5)
+    torch.testing.assert_close(followed, torch.tensor(direction, dtype=torch.float64), rtol=0, atol=5e-5)
+
+
+def test_graddrop_keeps_one_sign_of_a_column_and_all_of_an_agreed_one() -> None:
+    _, direction = follow("graddrop", {})
+    assert direction[0] in (-4, 6)
+    assert direction[1:].tolist() == [2, 2]
+
+
+def test_every_balancer_has_a_line() -> None:
+    assert {line[0] for line in GOLDEN} == set(catalogue("balancing").names())
