@@ -52,8 +52,10 @@ class Driver:
     def run(self, work: Work, interrupts: Interrupts) -> Run:
         """Prepare, let the work be done, publish."""
         began = time.perf_counter()
+        log().info("preparing %s%s", ", ".join(self.suite.data), ", while Ray starts" if work.elsewhere else "")
         prepared = prepare_tables(self.suite, cache_of(self.folder))
         work.seconds["data"] = time.perf_counter() - began
+        log().info("%s, in %.1f s", sizes_of(prepared), work.seconds["data"])
         self._begin()
         opening = Background(lambda: self._open(prepared, interrupts), "mlflow-open")
         if work.elsewhere:
@@ -140,3 +142,10 @@ def total_steps(suite: Suite, prepared: Mapping[str, Prepared]) -> int:
         return suite.train.steps
     epoch = max(math.ceil(len(table.splits["train"]) / suite.train.batch_size) for table in prepared.values())
     return math.ceil((suite.train.epochs or 1.0) * epoch)
+
+
+def sizes_of(prepared: Mapping[str, Prepared]) -> str:
+    """`flights: 336,776 rows, 235,743 to train on`, of every table."""
+    return "; ".join(
+        f"{name}: {table.rows:,} rows, {len(table.splits['train']):,} to train on" for name, table in prepared.items()
+    )

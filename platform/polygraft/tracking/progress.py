@@ -14,16 +14,23 @@ from typing import TextIO
 from polygraft.core.logs import log
 from polygraft.tracking.journal import Entry
 
+RECENT_S = 5.0
+
 
 @dataclass(frozen=True)
 class Pace:
-    """How far a run is. rows_a_second and seconds_left are None as long as they are not known; losses by task."""
+    """How far a run is. rows_a_second and seconds_left are None as long as they are not known; losses by task.
+
+    recent: (rows, seconds) of the latest entries, as many as make RECENT_S seconds: one entry alone may hold a single step
+        and the evaluation before it.
+    """
 
     step: int
     total: int
     rows_a_second: float | None = None
     seconds_left: float | None = None
     losses: Mapping[str, float] = field(default_factory=dict)
+    recent: tuple[tuple[float, float], ...] = field(default=(), compare=False)
 
 
 class Progress:
@@ -101,8 +108,21 @@ def advance(pace: Pace, entry: Entry) -> Pace:
         for key, value in entry.values.items()
         if key.startswith("train/") and key.endswith("/loss")
     }
-    speed = entry.values.get("system/samples_per_second", pace.rows_a_second)
-    return replace(pace, step=max(pace.step, entry.step), losses={**pace.losses, **losses}, rows_a_second=speed)
+    moved = replace(pace, step=max(pace.step, entry.step), losses={**pace.losses, **losses})
+    speed, seconds = (entry.values.get(f"system/{name}") for name in ("samples_per_second", "seconds/wall"))
+    if speed is None or not seconds:
+        return moved
+    recent = lately([*pace.recent, (speed * seconds, seconds)])
+    rows, wall = map(sum, zip(*recent, strict=True))
+    return replace(moved, recent=recent, rows_a_second=rows / wall)
+
+
+def lately(entries: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """The fewest of the last (rows, seconds) that make RECENT_S seconds; all of them where they do not."""
+    first = len(entries)
+    while first > 0 and sum(seconds for _, seconds in entries[first:]) < RECENT_S:
+        first -= 1
+    return tuple(entries[first:])
 
 
 def seconds_left(first: tuple[int, float], now: float, pace: Pace) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,6 +184,8 @@ def test_the_first_line_says_how_a_batch_is_shared(fakes, caplog):
     with caplog.at_level("INFO", logger="polygraft"):
         launch.train(fakes.suite, progress=False)
     assert caplog.messages[0] == "131 rows a step = 1 worker x 131"
+    assert caplog.messages[1] == "preparing toy, while Ray starts"
+    assert re.fullmatch(r"toy: 1,500 rows, 1,050 to train on, in \d+\.\d s", caplog.messages[2])
 
 
 def test_more_workers_than_shards_are_refused_with_the_mend():

@@ -54,11 +54,24 @@ def test_entries_move_it_on():
     pace = Pace(0, 100)
     for entry in (
         Entry(50, {"train/late/loss": 0.5, "balance/weight/late": 2.0}),
-        Entry(50, {"system/samples_per_second": 1000.0}, time=1.0, attempt=1),
+        Entry(50, {"system/samples_per_second": 1000.0, "system/seconds/wall": 2.0}, time=1.0, attempt=1),
         Entry(60, {"validation/late/auc": 0.7, "train/delay/loss": 0.9}),
     ):
         pace = advance(pace, entry)
     assert pace == Pace(60, 100, rows_a_second=1000.0, losses={"late": 0.5, "delay": 0.9})
+
+
+def test_the_rate_is_that_of_the_last_seconds_and_not_of_one_step_with_an_evaluation():
+    pace = Pace(0, 100)
+    for rate, seconds in (
+        (10.0, 60.0),
+        (1000.0, 3.0),
+        (1000.0, 1.0),
+        (50.0, 4.0),
+    ):  # the first compiles, the last evaluates
+        pace = advance(pace, Entry(1, {"system/samples_per_second": rate, "system/seconds/wall": seconds}))
+    assert pace.rows_a_second == pytest.approx((1000 + 200) / 5)
+    assert len(pace.recent) == 2
 
 
 def test_time_left_is_known_once_a_step_was_seen():
