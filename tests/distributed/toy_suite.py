@@ -35,11 +35,12 @@ def toy(folder: Path | None = None, **changes: Any) -> Suite:
 
 
 def write_table(folder: Path, rows: int = 1500) -> None:
-    """Numbers with gaps, a category, two targets with missing labels, as `toy.csv`."""
+    """Numbers with gaps, a category, a time with its zone, two targets with missing labels, as `toy.csv`."""
     chance = np.random.default_rng(0)
     x = chance.normal(size=(rows, 4))
     table = pd.DataFrame(x, columns=list("abcd"))
     table["kind"] = np.array(list("uvwxyz"))[chance.integers(0, 6, rows)]
+    table["when"] = pd.date_range("2013-01-01", periods=rows, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ")
     table.loc[chance.random(rows) < 0.1, "a"] = np.nan
     late = (x[:, 0] + x[:, 1] * x[:, 2] > 0.5).astype(object)
     table["late"] = np.where(chance.random(rows) < 0.1, None, late)

@@ -38,5 +38,6 @@ def command(files: tuple[Path, ...], targets: tuple[str, ...], out: Path | None,
     if as_json:
         print_json({"suite": str(path), "tables": list(suite.data), "tasks": list(suite.tasks)})
         return
-    click.echo(f"{path}: {len(suite.tasks)} tasks on {sum(table.rows for table in made):,} rows. Read it, then:")
+    tasks = f"{len(suite.tasks)} task{'s' * (len(suite.tasks) > 1)}"
+    click.echo(f"{path}: {tasks} on {sum(table.rows for table in made):,} rows. Read it, then:")
     click.echo(f"  polygraft train {path}")

@@ -31,6 +31,7 @@ def log_model(tracker: MlflowTracker, folder: Path, example: pd.DataFrame, predi
     once more to try the example.
     """
     quieten()
+    example = without_zones(example)
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model, infer_signature
     from mlflow.pyfunc import save_model
@@ -58,6 +59,12 @@ def log_model(tracker: MlflowTracker, folder: Path, example: pd.DataFrame, predi
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(tracker.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return f"models:/{logged.model_id}"
+
+
+def without_zones(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same moments as UTC without a zone: MLflow's schemas know no other, and to a model both are the same."""
+    zoned = frame.select_dtypes("datetimetz")
+    return frame.assign(**{str(name): times.dt.tz_convert("UTC").dt.tz_localize(None) for name, times in zoned.items()})
 
 
 def model_folder(path: Path) -> Path:

@@ -17,7 +17,7 @@ from polygraft.core.errors import UserError
 from polygraft.tracking import model_upload
 from polygraft.tracking.mlflow_tracker import MlflowTracker, RunFacts, open_run, tracking_uri
 from polygraft.tracking.model_registry import ModelRegistry, Version
-from polygraft.tracking.model_upload import REQUIREMENTS, log_model, model_folder
+from polygraft.tracking.model_upload import REQUIREMENTS, log_model, model_folder, without_zones
 
 EXAMPLE = pd.DataFrame({"distance": [1.0, 2.0], "month": ["a", "b"]})
 PREDICTIONS = pd.DataFrame({"late": [0.25, 0.5]})
@@ -192,3 +192,11 @@ def test_what_a_model_requires_is_what_we_require():
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     ours = {re.match(r"[\w.-]+", line)[0] for line in project["dependencies"]}
     assert set(REQUIREMENTS) <= ours
+
+
+def test_a_zone_is_taken_from_an_example_and_the_moment_stays():
+    zoned = pd.DataFrame({"when": pd.to_datetime(["2013-07-01T08:00"]).tz_localize("America/New_York"), "x": [1.5]})
+    plain = without_zones(zoned)
+    assert plain.when.tolist() == [pd.Timestamp("2013-07-01T12:00")]
+    assert plain.x.tolist() == [1.5]
+    assert without_zones(plain).equals(plain)
