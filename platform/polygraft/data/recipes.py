@@ -144,12 +144,20 @@ def _as_table(made: Any, folder: Path, where: str) -> pa.Table:
 
 
 def from_pandas(frame: Any, where: str) -> pa.Table:
-    """A pandas frame as an Arrow table, without its index. Raises UserError for a column of mixed types or a repeated name."""
+    """A pandas frame as an Arrow table, without its index; times with a zone are the same moments in UTC.
+
+    Raises UserError for a column of mixed types or a repeated name.
+    """
+    import pandas as pd
+
     repeated = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
     if repeated:
         raise fault(f"column names repeat: {', '.join(repeated)}. Give each column a name of its own.", where)
+    # pyarrow 25 reads a column with a zone through `Series.values`, which pandas 3.1 deprecates for it.
+    zoned = frame.select_dtypes("datetimetz").dtypes
+    utc = {name: pd.ArrowDtype(pa.timestamp(kind.unit, "UTC")) for name, kind in zoned.items()}
     try:
-        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        return pa.Table.from_pandas(frame.astype(utc), preserve_index=False).replace_schema_metadata(None)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise fault(f"a column mixes types: {str(error).partition(chr(10))[0]}", where) from error
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from polygraft.core.errors import UserError
 from polygraft.data.preparation import raw_table
-from polygraft.data.recipes import recipe
+from polygraft.data.recipes import from_pandas, recipe
 from polygraft.data.spec import TableSpec
 
 COUNTED = """
@@ -114,6 +115,15 @@ def test_a_repeated_name_and_a_mixed_column_are_said(tmp_path: Path) -> None:
     assert words(tmp_path, twice) == "recipe.py:table: column names repeat: a. Give each column a name of its own."
     mixed = "import pandas as pd\ndef table(): return pd.DataFrame({'a': [1, 'x']})"
     assert words(tmp_path, mixed).startswith("recipe.py:table: a column mixes types:")
+
+
+def test_times_with_a_zone_are_the_same_moments_in_utc() -> None:
+    times = pd.Series(pd.date_range("2013-03-09 22:00", periods=5, freq="6h", tz="US/Eastern"))
+    times[1] = pd.NaT
+    made = from_pandas(pd.DataFrame({"when": times, "late": [1, 0, 1, 0, 1]}), "")
+    assert made.schema.field("when").type.tz == "UTC"
+    assert made.column("when").to_pylist() == [None if pd.isna(time) else time.to_pydatetime() for time in times]
+    assert made.column("late").to_pylist() == [1, 0, 1, 0, 1]
 
 
 def test_a_recipe_file_that_is_not_there(tmp_path: Path) -> None:
