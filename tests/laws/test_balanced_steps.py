@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from balancing_exceptions import EXCEPTIONS
-from balancing_oracle import Oracle, mode_rows
+from balancing_oracle import PlainStep, mode_rows
 from balancing_toy import (
     CASES,
     METHODS,
@@ -24,6 +24,7 @@ from balancing_toy import (
     shard_of,
     tape,
 )
+from oracles.plain import ORACLES
 from polygraft.balancing import registry
 from polygraft.balancing.gradients import Gradients, Shards, Tape
 from polygraft.core.catalogue import catalogue
@@ -69,7 +70,7 @@ def test_a_step_equals_the_plain_oracle(name: str, mode: str, aliases: bool) -> 
     """Missing labels, uneven shards, row weights, a task that is absent at step 3; six steps of AdamW."""
     mine = network()
     plain = copy.deepcopy(mine)
-    engine, oracle = gradients(mine, name, mode, Shards(SHARDS)), Oracle(name, mode)
+    engine, oracle = gradients(mine, name, mode, Shards(SHARDS)), PlainStep(name, mode)
     optimizers = [torch.optim.AdamW(each.parameters(), lr=0.01) for each in (mine, plain)]
     for step in range(6):
         rows = batch(step, torch.float64)
@@ -205,6 +206,10 @@ def test_what_a_method_says_of_itself_is_consistent(name: str) -> None:
     assert set(facts["modes"]) <= {"last_layer", "features", "parameters"}
     assert facts["heads"] in ("plain", "weighted")
     assert not facts.get("tracked") or facts["modes"] == ("parameters",)
+
+
+def test_every_method_has_an_oracle() -> None:
+    assert sorted(ORACLES) == sorted(METHODS)
 
 
 def test_exceptions_are_of_methods_that_there_are() -> None:
