@@ -20,6 +20,12 @@ ROWS = 23  # 5 shards of 4 or 5 rows
 METHODS = catalogue("balancing").names()
 CASES = [(name, mode) for name in METHODS for mode in (catalogue("balancing")[name].facts["modes"] or ("losses",))]
 """Every balancer in each of its modes."""
+SETTINGS: dict[str, dict[str, object]] = {
+    "dwa": {"window": 2},
+    "fixed": {"weights": {"price": 2.0, "sold": 0.25}},
+    "stch": {"mu": 0.5, "warmup": 1, "window": 2},
+}
+"""What the laws set: clocks so short that a few steps see what comes after them."""
 
 
 class Network(nn.Module):
@@ -119,8 +125,8 @@ def tape(network: Network, rows: Rows, *, cut: bool, aliases: bool = True) -> Ta
     )
 
 
-def balancer(name: str, **settings: object) -> Balancer:
-    made: Balancer = registry.make(name, settings, tasks=len(TASKS))
+def balancer(name: str, tasks: tuple[str, ...] = TASKS) -> Balancer:
+    made: Balancer = registry.make(name, SETTINGS.get(name, {}), tasks=len(tasks), names=tasks)
     return made
 
 

@@ -129,7 +129,7 @@ def test_measuring_the_agreement_changes_nothing() -> None:
 def test_one_task_is_a_plain_step(name: str, mode: str) -> None:
     net, rows = network(), batch(0, torch.float64)
     engine = Gradients(
-        registry.make(name, tasks=1),
+        registry.make(name, tasks=1, names=("sold",)),
         mode=mode,
         tasks=["sold"],
         shared=net.shared(),
@@ -152,7 +152,13 @@ def test_the_order_of_tasks_does_not_matter(name: str, mode: str) -> None:
     for order in (TASKS, (TASKS[2], TASKS[0], TASKS[1])):
         net = network()
         engine = Gradients(
-            balancer(name), mode=mode, tasks=order, shared=net.shared(), own=net.own(), shards=Shards(SHARDS), seed=7
+            balancer(name, order),
+            mode=mode,
+            tasks=order,
+            shared=net.shared(),
+            own=net.own(),
+            shards=Shards(SHARDS),
+            seed=7,
         )
         for step in (1, 2):
             engine.backward(tapes(net, batch(step, torch.float64), mode), step)

@@ -17,6 +17,17 @@ J = torch.tensor([[-4.0, 1.0, 1.0], [6.0, 1.0, 1.0]], dtype=torch.float64)
 GOLDEN = [
     # balancer, settings, weights (None: it has none), direction
     ("equal", {}, [1, 1], [2, 2, 2]),
+    ("equal", {"reduction": "mean"}, [0.5, 0.5], [1, 1, 1]),
+    ("fixed", {"weights": {"a": 2, "b": 0.5}}, [2, 0.5], [-5, 2.5, 2.5]),
+    ("fixed", {"weights": {"b": 0}}, [1, 0], [-4, 1, 1]),  # who is not named counts 1
+    ("scale_invariant", {}, [0.5, 2], [10, 2.5, 2.5]),  # 1 / L
+    ("geometric_mean", {}, [0.25, 1], [5, 1.25, 1.25]),  # sqrt(2 * 1/2) / (2 L)
+    ("dwa", {}, [1, 1], [2, 2, 2]),
+    ("rlw", {}, [0.572, 0.428], [0.2799, 1, 1]),  # softmax of -0.8377, -1.1278, the seed's two normal numbers
+    ("imtl_l", {}, [1, 1], [2, 2, 2]),
+    ("stch", {}, [0.5, 2], [10, 2.5, 2.5]),  # it warms up: 1 / L
+    ("go4align", {"groups": 2}, [0.62495, 2.50019], [12.50131, 3.12514, 3.12514]),  # (1 -+ 7.5e-5) / 2 * 2.5 / L
+    ("go4align", {"groups": 1}, [1.56257, 1.56257], [3.12514, 3.12514, 3.12514]),
     ("uncertainty", {}, [0.5, 0.5], [1, 1, 1]),
     ("famo", {}, [0.2, 0.8], [4, 1, 1]),  # 1/2 / L, made to sum to 1
     ("mgda", {}, [0.6, 0.4], [0, 1, 1]),
@@ -24,6 +35,12 @@ GOLDEN = [
     ("mgda", {"normalize": "loss"}, [0.4339, 0.2643], [-0.1496, 0.6983, 0.6983]),
     ("mgda", {"normalize": "loss+"}, [0.0962, 0.0597], [-0.0266, 0.1559, 0.1559]),
     ("pcgrad", {}, [2.2222, 1.5789], [0.5848, 3.8012, 3.8012]),
+    ("krum", {}, [1, 0], [-4, 1, 1]),  # two tasks tie, and the first is followed
+    ("krum", {"selected": 2}, [0.5, 0.5], [1, 1, 1]),
+    ("excess_mtl", {}, [1, 1], [2, 2, 2]),  # the first step only measures
+    ("moco", {}, None, [-0.3219, 0.1336, 0.1336]),  # half of the rows, as long as 2 and 1/2; weights .4766 .5234
+    ("moco", {"beta": 1.0, "gamma": 0.0, "stretch": False}, None, [1, 1, 1]),
+    ("trimmed_mean", {}, None, [1, 1, 1]),
     ("graddrop", {"leak": 1.0}, None, [2, 2, 2]),
     ("db_mtl", {}, None, [0.0376, 0.4906, 0.4906]),
     ("db_mtl", {"beta": 0.0}, None, [0.3763, 4.9059, 4.9059]),
@@ -37,9 +54,9 @@ def shown() -> StepGradients:
 
 def follow(name: str, settings: dict[str, object]) -> tuple[torch.Tensor | None, torch.Tensor]:
     """Weights and direction."""
-    balancer = registry.make(name, settings, tasks=2)
+    balancer = registry.make(name, settings, tasks=2, names=("a", "b"))
+    balancer.prepare(2, [3], J.new_empty(0))
     if isinstance(balancer, Surgery):
-        balancer.prepare(2, [3], J.new_empty(0))
         return None, balancer.combine(shown())[0]
     weights = balancer.weigh(shown())
     return weights, weights @ J

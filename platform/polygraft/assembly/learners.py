@@ -116,7 +116,7 @@ def gradients(suite: Suite, network: Network) -> Gradients:
     mode = choose_mode(
         said.gradients, said.name, facts, has_cut="last_layer" in network.modes, one_input=len(network.stems) == 1
     )
-    method = balancers.make(said.name, said.settings, beside=suite.folder, tasks=len(tasks))
+    method = balancers.make(said.name, said.settings, beside=suite.folder, tasks=len(tasks), names=tasks)
     assert isinstance(method, Balancer)
     return Gradients(
         method,

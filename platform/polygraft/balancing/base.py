@@ -59,7 +59,8 @@ class TaskGradients(ABC):
 class Balancer(nn.Module, ABC):
     """How the gradients of several tasks become one. State lives in buffers and loads strictly into a fresh object.
 
-    A constructor that needs the number of tasks asks for it: `def __init__(self, tasks: int, /, lr: float = 0.01)`.
+    A constructor that needs the number of tasks asks for it: `def __init__(self, tasks: int, /, lr: float = 0.01)`; for
+    their names, in the order of their numbers, `names: tuple[str, ...]`.
 
     Class facts, read without importing:
     needs: `losses` (never pays for a Jacobian), `gramian` [K, K], or `rows` [K, columns].
@@ -67,6 +68,10 @@ class Balancer(nn.Module, ABC):
     heads: `plain` - a head follows its own task's gradient; `weighted` - the weighted loss is what is differentiated.
     batches: independent batches a step draws.
     observes: the step runs one more forward pass after the update, without gradient, and calls `observe`.
+    tracked: names of buffers that hold a number for each task and column (a moving average of the gradients, say).
+        They are made by `prepare`, once the columns are known, each worker holding its own columns of them; a
+        checkpoint holds them whole, [tasks, columns], equal for any number of workers. `parameters` mode only.
+    by_task: settings that are mappings from names of tasks; a suite's check refuses other names.
     cost: what a step costs beyond an ordinary one, in words, shown by `polygraft list`.
     """
 
@@ -75,38 +80,12 @@ class Balancer(nn.Module, ABC):
     heads: ClassVar[Literal["plain", "weighted"]] = "plain"
     batches: ClassVar[int] = 1
     observes: ClassVar[bool] = False
+    tracked: ClassVar[tuple[str, ...]] = ()
+    by_task: ClassVar[tuple[str, ...]] = ()
     cost: ClassVar[str] = "one step"
 
     def observe(self, losses: Tensor, index: Tensor) -> None:
         """See the mean losses float64 [K] of tasks `index` on the same batch AFTER the update."""
-
-
-class Weighting(Balancer):
-    """A method that gives each task a weight; the update is the weighted sum of the gradients."""
-
-    @abstractmethod
-    def weigh(self, tasks: TaskGradients) -> Tensor:
-        """Weights [K] of the present tasks, detached, on the CPU."""
-
-
-class Surgery(Balancer):
-    """A method that combines the gradients element by element, or replaces them.
-
-    tracked: names of buffers that hold a number for each task and column (a moving average of the gradients, say).
-        They are made by `prepare`, once the columns are known, each worker holding its own columns of them; a
-        checkpoint holds them whole, [tasks, columns], equal for any number of workers. `parameters` mode only.
-    """
-
-    needs = "rows"
-    tracked: ClassVar[tuple[str, ...]] = ()
-
-    @abstractmethod
-    def combine(self, tasks: TaskGradients) -> Blocks:
-        """[width] each: this worker's columns of the one gradient that is followed."""
-
-    def head_weights(self, tasks: TaskGradients) -> Tensor:
-        """[K]: what each task's own head is scaled by where `heads` is weighted."""
-        return torch.ones(len(tasks.index), dtype=torch.float64)
 
     def prepare(self, tasks: int, widths: Sequence[int], like: Tensor) -> None:
         """Make the tracked buffers, zero, for this worker's blocks of columns; called once, before the first step."""
@@ -119,3 +98,25 @@ class Surgery(Balancer):
         tasks, widths = self.shape
         parts = torch.split(self.get_buffer(name), [tasks * width for width in widths])
         return tuple(part.view(tasks, width) for part, width in zip(parts, widths, strict=True))
+
+
+class Weighting(Balancer):
+    """A method that gives each task a weight; the update is the weighted sum of the gradients."""
+
+    @abstractmethod
+    def weigh(self, tasks: TaskGradients) -> Tensor:
+        """Weights [K] of the present tasks, detached, on the CPU."""
+
+
+class Surgery(Balancer):
+    """A method that combines the gradients element by element, or replaces them."""
+
+    needs = "rows"
+
+    @abstractmethod
+    def combine(self, tasks: TaskGradients) -> Blocks:
+        """[width] each: this worker's columns of the one gradient that is followed."""
+
+    def head_weights(self, tasks: TaskGradients) -> Tensor:
+        """[K]: what each task's own head is scaled by where `heads` is weighted."""
+        return torch.ones(len(tasks.index), dtype=torch.float64)

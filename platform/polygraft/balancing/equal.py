@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -9,11 +11,19 @@ from polygraft.balancing.base import TaskGradients, Weighting
 
 
 class Equal(Weighting):
-    """Every task counts 1: the sum of the mean losses is what is differentiated."""
+    """Every task counts the same: the sum of the mean losses, or their mean, is what is differentiated.
+
+    reduction: a mean is over the tasks that are present, so that its step does not grow with their number.
+    """
 
     needs = "losses"
     heads = "weighted"
 
+    def __init__(self, reduction: Literal["sum", "mean"] = "sum") -> None:
+        super().__init__()
+        self.share = reduction == "mean"
+
     def weigh(self, tasks: TaskGradients) -> Tensor:
-        """Ones [K]."""
-        return torch.ones_like(tasks.losses)
+        """Ones [K], or 1 / K each."""
+        weights = torch.ones_like(tasks.losses)
+        return weights / len(weights) if self.share else weights

@@ -23,7 +23,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from polygraft.balancing.base import Balancer, Surgery
+from polygraft.balancing.base import Balancer
 from polygraft.balancing.choose_mode import CUTS, choose_mode
 from polygraft.balancing.collectives import Shards
 from polygraft.balancing.flat import Layout
@@ -73,6 +73,7 @@ class Gradients:
         assert self.mode in MODES, self.mode
         losses_alone = self.balancer.needs == "losses"
         assert (self.mode == "losses") == losses_alone, f"{type(self.balancer).__name__} in mode {self.mode}"
+        assert self.mode == "parameters" or not self.balancer.tracked, "state by column needs columns that stay"
         self.balancer.cpu()  # a few numbers a task; what is tracked by column is made on the parameters' device below
         self.setup = Setup(
             balancer=self.balancer,
@@ -116,12 +117,11 @@ class Gradients:
 
         What is tracked by column is gathered: [tasks, columns].
         """
-        tracked = self.balancer.tracked if isinstance(self.balancer, Surgery) else ()
+        tracked = self.balancer.tracked
         state = {
             name: each.detach().clone() for name, each in self.balancer.state_dict().items() if name not in tracked
         }
         for name in tracked:
-            assert isinstance(self.balancer, Surgery)
             lines = zip(*(block.unbind() for block in self.balancer.blocks(name)), strict=True)
             whole = [self.shards.gather_columns(torch.cat(line), self.setup.shared.size).clone() for line in lines]
             state[name] = torch.stack(whole)
@@ -129,7 +129,7 @@ class Gradients:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Strictly: every name and every shape as `state_dict` of this very set-up gives them."""
-        tracked = self.balancer.tracked if isinstance(self.balancer, Surgery) else ()
+        tracked = self.balancer.tracked
         mine = dict(state)
         for name in tracked:
             if name in mine:

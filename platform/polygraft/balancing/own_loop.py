@@ -165,7 +165,7 @@ class Balance:
                 "the ranks' first backward differ in their tasks or in the parameters that they reach. Give every rank "
                 "every task's loss, in one order, with count 0 where it has no label."
             )
-        balancer: Balancer = registry.make(self.method, self.settings, tasks=len(self.tasks))
+        balancer: Balancer = registry.make(self.method, self.settings, tasks=len(self.tasks), names=self.tasks)
         self.mode = mode
         self.engine = Gradients(
             balancer, mode=mode, tasks=self.tasks, shared=self.shared, own=self.own, shards=shards, **self.options

@@ -70,6 +70,7 @@ def cross_faults(suite: Suite, tables: Sequence[str], tasks: Sequence[str], room
     for name, task in suite.tasks.items():
         yield from _task(f"tasks.{name}", task, suite, tables)
         yield from _asked(f"tasks.{name}", task, rooms["objectives"].get(task.objective.name))
+    yield from _by_task(suite, tasks, rooms["balancing"].get(suite.balancer.name))
     yield from _train(suite, tasks, rooms)
     yield from _workers(suite)
     if suite.transfer is not None:
@@ -137,6 +138,16 @@ def _asked(path: str, task: TaskSuite, objective: Plugin | None) -> Found:
         yield f"{path}.target", f"is missing; '{name}' predicts a column."
     if kinds and len(task.targets) > 1 and "labels" not in kinds:
         yield f"{path}.target", f"'{name}' predicts one column, not {len(task.targets)}. Make a task of each."
+
+
+def _by_task(suite: Suite, tasks: Sequence[str], balancer: Plugin | None) -> Found:
+    """Tasks that the balancer's settings name, by its fact `by_task`, and that the suite does not have."""
+    for setting in balancer.facts.get("by_task", ()) if balancer else ():
+        named = suite.balancer.settings.get(setting)
+        for task in named if isinstance(named, Mapping) else ():
+            if task not in tasks:
+                what = f"there is no task '{task}'.{nearest(str(task), tasks)} tasks has {', '.join(tasks)}."
+                yield f"balancer.{setting}.{task}", what
 
 
 def _train(suite: Suite, tasks: Sequence[str], rooms: Mapping[str, Catalogue]) -> Found:

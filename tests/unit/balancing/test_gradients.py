@@ -24,7 +24,7 @@ def network() -> nn.ModuleDict:
 
 def engine(net: nn.ModuleDict, name: str, mode: str, total: int = 1, **options: object) -> Gradients:
     return Gradients(
-        registry.make(name, tasks=2),
+        registry.make(name, tasks=2, names=("a", "b")),
         mode=mode,
         tasks=["a", "b"],
         shared=list(net["trunk"].parameters()),

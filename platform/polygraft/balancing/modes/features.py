@@ -64,7 +64,6 @@ class Features(Mode):
         """Let a Surgery combine the gradients at the features; each shard is a block of columns."""
         setup, balancer = self.setup, self.setup.balancer
         assert isinstance(balancer, Surgery)
-        assert not balancer.tracked, "state by column needs columns that stay: parameters mode"
         rows = tuple(
             stack[list(known.index)] / torch.tensor(known.weights, dtype=stack.dtype, device=stack.device)[:, None]
             for stack in stacks

@@ -31,10 +31,9 @@ class Parameters(Mode):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        if isinstance(setup.balancer, Surgery):
-            widths = [block.stop - block.start for block in setup.shards.blocks(setup.shared.size)]
-            like = torch.empty(0, dtype=setup.dtype, device=setup.shared.device)
-            setup.balancer.prepare(len(setup.tasks), widths, like)
+        widths = [block.stop - block.start for block in setup.shards.blocks(setup.shared.size)]
+        like = torch.empty(0, dtype=setup.dtype, device=setup.shared.device)
+        setup.balancer.prepare(len(setup.tasks), widths, like)
 
     def backward(self, tapes: Sequence[Tape], step: int, *, measure: bool) -> Measured:
         """K backwards; `measure` has nothing to compare: this IS the true Gramian."""
