@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from balancing_shown import shown
 from polygraft.balancing.chance_by_column import uniform
 from polygraft.balancing.collectives import Shards
 from polygraft.balancing.famo import FAMO
@@ -21,13 +22,6 @@ from polygraft.balancing.uncertainty import Uncertainty
 
 pairs = arrays(np.float64, (2, 4), elements=st.floats(-100, 100, width=32))
 many = st.integers(1, 8).flatmap(lambda k: arrays(np.float64, (k, 5), elements=st.floats(-100, 100, width=32)))
-
-
-def shown(jacobian: np.ndarray, losses: list[float] | None = None, index: list[int] | None = None) -> StepGradients:
-    k = len(jacobian)
-    totals = Totals(0, tuple(map(str, range(k))), tuple(index or range(k)), tuple(losses or [1.0] * k), (1.0,) * k)
-    rows = (torch.from_numpy(jacobian),)
-    return StepGradients(totals, 0, Shards(1), rows=rows, columns=lambda: (torch.arange(jacobian.shape[1]),))
 
 
 def slack(jacobian: np.ndarray) -> float:

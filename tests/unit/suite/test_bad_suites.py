@@ -123,6 +123,16 @@ BENT = [
         "suite.yaml:10: balancer.gradients: 'toy' is defined on last_layer and parameters, not on features. Take auto or one of those.",
     ),
     (
+        "{name: toy, c: 0.3}",
+        "{name: fixed, weights: {late: 2, dela: 0.5}}",
+        "suite.yaml:10: balancer.weights.dela: there is no task 'dela'. Did you mean 'delay'? tasks has late, delay.",
+    ),
+    (
+        "{name: toy, c: 0.3}",
+        "{name: fixed, weights: {late: -1}}",
+        "suite.yaml:10: balancer.weights: takes a mapping, each value a number >= 0 or null, not {'late': -1}.",
+    ),
+    (
         "data: flights, target: arr_late",
         "data: flihts, target: arr_late",
         "suite.yaml:12: tasks.late.data: there is no table 'flihts'. Did you mean 'flights'? data has flights.",
