@@ -12,6 +12,13 @@ EXCEPTIONS = {
         "pcgrad": "the order of projections is drawn by the tasks' numbers",
         "rlw": "its weights are drawn by the tasks' numbers",
         "krum": "of three tasks the nearest two have the same score, and the one that comes first is followed",
+        "cagrad": "its step is the ball's farthest point, 1 + c times the gradient",
+        "nash_mtl": "its step has a fixed length",
+        "fairgrad": "its step's length is a power of the gradient's",
+    },
+    "the order of tasks does not matter": {
+        "pcgrad": "the order of projections is drawn by the tasks' numbers",
+        "gradvac": "the order of turns is drawn by the tasks' numbers",
     },
     "twice the losses are twice the gradient": {
         "famo": "it follows log losses, whose gradients do not see a factor",
@@ -20,5 +27,7 @@ EXCEPTIONS = {
         "stch": "it follows log losses, whose gradients do not see a factor",
         "go4align": "what risks have left of a task's share is exp(-step_size loss)",
         "moco": "the step on its weights is gamma times the Gramian, whatever that is",
+        "nash_mtl": "its step has a fixed length",
+        "fairgrad": "its step's length is a power of the gradients'",
     },
 }

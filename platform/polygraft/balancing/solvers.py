@@ -1,13 +1,19 @@
-"""Small exact solvers on a Gramian [K, K], in numpy and float64: K is the number of tasks, so no step notices them."""
+"""Small exact solvers on a Gramian [K, K] over the simplex, in numpy and float64: K is the number of tasks, so no step notices them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Aim = Callable[[list[int], Array], Array]
+"""The best point, as weights, of the affine hull of these tasks; its second argument is where the walk stands."""
 
 ROUNDING = 1e-12  # share of the squared length by which a task may lie below the hyperplane
+STATIONARY = 1e-6  # share of the longest gradient below which the hull's nearest point counts as zero
 
 
 def min_norm(gramian: Array) -> Array:
@@ -34,8 +40,11 @@ def _between_two(gram: Array) -> Array:
 
 def _wolfe(gram: Array) -> Array:
     """A step that no longer shortens the vector, in float64, ends it: what it had before is returned."""
-    active = list(range(len(gram)))  # most tasks stay, as a rule: beginning with all saves their entering one by one
-    weights = _nearest_in_hull(gram, active, np.full(len(gram), 1 / len(gram)))
+
+    def aim(active: list[int], _: Array) -> Array:
+        return _affine_min_norm(gram[np.ix_(active, active)])
+
+    active, weights = _begin(aim, len(gram))
     best, shortest = weights, np.inf
     while True:
         slopes = gram @ weights
@@ -47,27 +56,40 @@ def _wolfe(gram: Array) -> Array:
         if square - slopes[enters] <= ROUNDING * square or enters in active:
             return best
         active.append(enters)
-        weights = _nearest_in_hull(gram, active, weights)
+        weights = _walk(aim, active, weights)
 
 
-def _nearest_in_hull(gram: Array, active: list[int], weights: Array) -> Array:
-    """Wolfe's minor cycle: walk towards the affine hull's nearest point; who would go below 0 on the way leaves `active`."""
+def _begin(aim: Aim, tasks: int) -> tuple[list[int], Array]:
+    """A face to begin with: of all tasks, and of what is left while some weight is negative, drop those at once."""
+    active = list(range(tasks))  # most tasks stay, as a rule: beginning with all saves their entering one by one
+    while True:
+        there = aim(active, np.full(len(active), 1 / len(active)))
+        if (there > 0).all():
+            break
+        active = [k for k, weight in zip(active, there, strict=True) if weight > 0]
+    found = np.zeros(tasks)
+    found[active] = there / there.sum()
+    return active, found
+
+
+def _walk(aim: Aim, active: list[int], weights: Array) -> Array:
+    """Wolfe's minor cycle: walk towards the affine hull's best point; who would go below 0 on the way leaves `active`."""
     here = weights[active]
     while True:
-        aim = _affine_min_norm(gram[np.ix_(active, active)])
-        falling = aim <= 0
+        there = aim(active, here)
+        falling = there <= 0
         if not falling.any():
-            here = aim
+            here = there
             break
         steps = np.full(len(active), np.inf)
-        gaps = np.maximum(here[falling] - aim[falling], np.finfo(np.float64).tiny)  # 0 / 0: it leaves at once
+        gaps = np.maximum(here[falling] - there[falling], np.finfo(np.float64).tiny)  # 0 / 0: it leaves at once
         steps[falling] = here[falling] / gaps
         first = int(steps.argmin())
-        here = np.maximum(here + steps[first] * (aim - here), 0.0)
+        here = np.maximum(here + steps[first] * (there - here), 0.0)
         here[first] = 0.0
         active[:] = [k for k, weight in zip(active, here, strict=True) if weight > 0]
         here = here[here > 0]
-    found = np.zeros(len(gram))
+    found = np.zeros(len(weights))
     found[active] = here / here.sum()
     return found
 
@@ -75,15 +97,67 @@ def _nearest_in_hull(gram: Array, active: list[int], weights: Array) -> Array:
 def _affine_min_norm(gram: Array) -> Array:
     """Weights that sum to 1, of any sign, of the shortest combination.
 
-    (1 + G) v = 1 and w = v / sum v: regular for affinely independent gradients, also where G is not. Where rounding or
-    equal gradients leave it singular, the least-squares solution serves.
+    (1 + G) v = 1 and w = v / sum v: regular for affinely independent gradients, also where G is not.
     """
-    square, ones = gram + 1.0, np.ones(len(gram))
-    try:
-        solved = np.linalg.solve(square, ones)
-        if not np.abs(square @ solved - ones).max() < 1e-9:
-            raise np.linalg.LinAlgError
-    except np.linalg.LinAlgError:
-        solved = np.linalg.lstsq(square, ones, rcond=None)[0]
+    solved = solve(gram + 1.0, np.ones(len(gram)))
     found: Array = solved / solved.sum()
     return found
+
+
+def solve(square: Array, wanted: Array) -> Array:
+    """square x = wanted [K] or [K, n]. Where rounding or equal gradients leave it singular, least squares serve."""
+    try:
+        solved: Array = np.linalg.solve(square, wanted).astype(np.float64, copy=False)
+        if not np.abs(square @ solved - wanted).max() < 1e-9:
+            raise np.linalg.LinAlgError
+    except np.linalg.LinAlgError:
+        solved = np.linalg.lstsq(square, wanted, rcond=None)[0].astype(np.float64, copy=False)
+    return solved
+
+
+def ball(gramian: Array, radius: float) -> Array:
+    """m [K] >= 0 such that d = g_0 + sum_k m_k g_k maximises min_k <g_k, d> with |d - g_0| <= radius |g_0|; g_0 is the mean.
+
+    By duality m = w r / |g_w|, r = radius |g_0|, where w on the simplex minimises <g_w, g_0> + r |g_w| (Liu et al. 2021,
+    equation 3). Solved by Wolfe's active set: on an affine hull the minimiser is closed-form, w = p + s q, with p the
+    hull's nearest point, q the way along it against g_0, s = |g_p| / sqrt(r^2 - |g_q|^2); where the root is none, q itself
+    descends for ever, and a task leaves. So m = q + p / s, which stays finite where g_p = 0: a Pareto stationary point.
+    """
+    tasks = len(gramian)
+    scale = float(np.diagonal(gramian).max(initial=0.0))
+    mean = gramian.sum(1) / tasks / scale if scale > 0 else np.zeros(tasks)  # <g_k, g_0>
+    reach = radius * sqrt(max(float(mean.mean()), 0.0))
+    if not reach > ROUNDING:
+        return np.zeros(tasks)
+    gram = gramian / scale
+    added = np.zeros(tasks)
+
+    def aim(active: list[int], here: Array) -> Array:
+        part = gram[np.ix_(active, active)]
+        both = solve(part + 1.0, np.stack([np.ones(len(active)), -mean[active]], 1))
+        nearest = both[:, 0] / both[:, 0].sum()
+        along = both[:, 1] - both[:, 1].sum() * nearest
+        squares = float(nearest @ part @ nearest), float(along @ part @ along)
+        left = reach**2 - squares[1]
+        if left <= 0 and (along < 0).any():
+            beyond: Array = here - 2 * along / along.min()  # of the border: along.min() < 0, and here <= 1
+            return beyond
+        step = sqrt(max(squares[0], 0.0) / left) if left > 0 else 0.0
+        added[:] = 0.0
+        added[active] = along + (nearest / step if squares[0] > STATIONARY**2 and step > 0 else 0.0)
+        best_here: Array = nearest + step * along
+        return best_here
+
+    active, weights = _begin(aim, tasks)
+    best, least = added.copy(), np.inf
+    while True:
+        value = float(mean @ weights) + reach * sqrt(max(float(weights @ gram @ weights), 0.0))
+        if value >= least:
+            return best
+        best, least = added.copy(), value
+        slopes = mean + gram @ added
+        enters = int(slopes.argmin())
+        if value - slopes[enters] <= ROUNDING * (1 + abs(value)) or enters in active:
+            return best
+        active.append(enters)
+        weights = _walk(aim, active, weights)
