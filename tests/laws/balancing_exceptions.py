@@ -7,11 +7,6 @@ EXCEPTIONS = {
         "moco": "it follows a moving average that has moved half the way, of a gradient stretched to its loss",
         "scale_invariant": "it follows the log loss",
         "stch": "it follows the log loss",
-    },
-    "the order of tasks does not matter": {
-        "pcgrad": "the order of projections is drawn by the tasks' numbers",
-        "rlw": "its weights are drawn by the tasks' numbers",
-        "krum": "of three tasks the nearest two have the same score, and the one that comes first is followed",
         "cagrad": "its step is the ball's farthest point, 1 + c times the gradient",
         "nash_mtl": "its step has a fixed length",
         "fairgrad": "its step's length is a power of the gradient's",
@@ -19,6 +14,8 @@ EXCEPTIONS = {
     "the order of tasks does not matter": {
         "pcgrad": "the order of projections is drawn by the tasks' numbers",
         "gradvac": "the order of turns is drawn by the tasks' numbers",
+        "rlw": "its weights are drawn by the tasks' numbers",
+        "krum": "of three tasks the nearest two have the same score, and the one that comes first is followed",
     },
     "twice the losses are twice the gradient": {
         "famo": "it follows log losses, whose gradients do not see a factor",
