@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
 from polygraft.assembly.learners import device_of, gradients, learner, mover
+from polygraft.assembly.mixing import mixture, total_steps
 from polygraft.core.batch import Batch
 from polygraft.core.errors import fault
 from polygraft.data.batches import TableStream, sequential
@@ -38,8 +38,15 @@ def experiment(
     targets = {task: target for table in prepared.values() for task, target in table.target_info.items()}
     learns = learner(suite, {name: table.shape for name, table in prepared.items()}, targets).to(device)
     mine = share(suite.train.shards)
-    stream = TableStream(prepared, suite.train.batch_size, seed=suite.seed, shards=mine, num_shards=suite.train.shards)
-    cadence = _cadence(suite, max(stream.epoch_steps(name) for name in prepared))
+    stream = TableStream(
+        prepared,
+        suite.train.batch_size,
+        seed=suite.seed,
+        shards=mine,
+        num_shards=suite.train.shards,
+        mixture=mixture(suite, prepared),
+    )
+    cadence = _cadence(suite, total_steps(suite, prepared))
     clock = Clock()
     plan = TrainEverything()
     plan.prepare(learns.network)
@@ -66,10 +73,9 @@ def experiment(
     )
 
 
-def _cadence(suite: Suite, epoch_steps: int) -> Cadence:
-    """When what is due; epochs are turned into steps."""
+def _cadence(suite: Suite, steps: int) -> Cadence:
+    """When what is due."""
     said = suite.train
-    steps = said.steps or math.ceil((said.epochs or 1.0) * epoch_steps)
     return Cadence(
         steps=steps,
         log=said.log_every,

@@ -15,6 +15,8 @@ from polygraft.data.tables import read_file
 CLASSES = 20
 """A target with so many levels or fewer is a class, whatever its type; a number with more is a value."""
 EPOCHS, STEPS = 10, (300, 3000)
+WIDTH = 64
+"""Of every table's stem, where one trunk reads several."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def suite_text(name: str, tables: Sequence[Start]) -> str:
     lines = [f"suite: {name}", "seed: 1", "data:"]
     for table in tables:
         lines += _table(table)
+        if len(tables) > 1:
+            lines.append(f"    stem: {{name: columns, width: {WIDTH}}}   # one width for all: one trunk reads them")
     lines += ["backbone: {name: mlp, widths: [256, 128], dropout: 0.1}   # what all tasks share"]
     lines += ["balancer: equal        # or pcgrad, mgda, uncertainty, ...: `polygraft list balancers`", "tasks:"]
     for table in tables:
@@ -88,7 +92,7 @@ def suite_text(name: str, tables: Sequence[Start]) -> str:
     lines += [
         "train:",
         f"  steps: {steps}           # {batch * steps / max(rows * 0.7, 1):.0f} times through the training rows",
-        f"  batch_size: {batch}     # rows a step, over all workers",
+        f"  batch_size: {batch}     # rows a step{' of each table' * (len(tables) > 1)}, over all workers",
         "  optimizer: {name: adamw, lr: 1e-3}",
         f"  schedule: {{name: cosine, warmup: {min(50, steps // 10)}}}",
         f"  evaluate_every: {max(50, steps // 10)}",

@@ -16,6 +16,7 @@ from polygraft.core.plugin import Setting as Setting
 ROOMS = {
     "data/cleaning": ("cleaning step", "cleaning"),
     "data/encoders": ("encoder", "encoders"),
+    "data/mixing": ("mixture", "mixtures"),
     "models/stems": ("stem", "stems"),
     "models/trunks": ("trunk", "trunks"),
     "models/sharing": ("sharing", "sharing"),

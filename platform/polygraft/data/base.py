@@ -26,6 +26,10 @@ class Stream(ABC):
     def observe(self, step: int, feedback: Mapping[str, float]) -> None:  # noqa: B027 - only streams with history listen
         """Hear what the step made of its batch (losses by task); streams with history remember it."""
 
+    def told(self, step: int) -> dict[str, float]:
+        """What is to be logged of where the rows of the first `step` steps came from; nothing unless a stream has some."""
+        return {}
+
     def state(self) -> dict[str, Tensor]:
         """All history, for a checkpoint; empty for tables."""
         return {}

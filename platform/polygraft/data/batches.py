@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import cache
@@ -13,19 +15,24 @@ from torch import Tensor
 from polygraft.core.batch import Batch
 from polygraft.core.errors import Fault, UserError
 from polygraft.data.base import Act, ShardBatches, Stream
+from polygraft.data.mixing.all import All
+from polygraft.data.mixing.base import Mixture
 from polygraft.data.prefetch import prefetched
 from polygraft.data.preparation import Prepared
 from polygraft.data.sampling import Order, shard_bounds
+from polygraft.data.turns import Turns
 
 _ROWS_AHEAD = 16_384  # rows that the thread draws at once: steps are cut out of them as views
 _STEPS_AHEAD = 32
+_GULPS_AHEAD = 2
 
 
 class TableStream(Stream):
-    """The training batches of some tables; pure in (seed, step), whatever the number of shards and workers.
+    """The training batches of some tables; pure in (seed, step), whatever the number of shards and workers, but for a mixture
+    with history, which is also a function of the losses that were observed.
 
-    tables: by name. batch_size: rows a step of EACH table, over all workers. shards: those of this worker, a range of step 1
-    within range(num_shards). prefetch: how many gulps (of up to 16,384 rows each) are drawn ahead.
+    tables: by name. batch_size: rows a step of EACH table that it takes, over all workers. shards: those of this worker, a
+    range of step 1 within range(num_shards). mixture: which tables a step takes; absent, all.
     waited_s: seconds for which the consumer found no batch ready.
     Raises UserError when a table has fewer training rows than batch_size.
     """
@@ -38,16 +45,16 @@ class TableStream(Stream):
         seed: int,
         shards: range,
         num_shards: int,
-        prefetch: int = 2,
+        mixture: Mixture | None = None,
     ) -> None:
         assert shards.step == 1
         assert 0 <= shards.start < shards.stop <= num_shards
-        assert prefetch > 0
         rows = {name: len(table.splits["train"]) for name, table in tables.items()}
         if faults := batch_size_faults(rows, batch_size, num_shards):
             raise UserError(faults)
-        self.batch_size, self.shards, self.prefetch = batch_size, shards, prefetch
+        self.batch_size, self.shards = batch_size, shards
         self.waited_s = 0.0
+        self.turns = Turns(tuple(tables), mixture or All(tuple(rows.values())), seed)
         bounds = shard_bounds(batch_size, num_shards)
         self._first, self._last = bounds[shards.start], bounds[shards.stop]
         self._sizes = [bounds[shard + 1] - bounds[shard] for shard in shards]
@@ -55,41 +62,81 @@ class TableStream(Stream):
         self._drawers = {name: Drawer(table) for name, table in tables.items()}
 
     def epoch_steps(self, table: str) -> int:
-        """Steps in which every training row of `table` has come at least once: an epoch, rounded up."""
+        """Turns in which every training row of `table` has come at least once: an epoch, rounded up."""
         return -(-len(self._orders[table].rows) // self.batch_size)
 
     def batches(self, cursor: int, act: Act | None = None) -> Iterator[ShardBatches]:
-        """The batches of steps cursor, cursor + 1, ...; close the iterator to end its thread."""
-        with closing(prefetched(self._gulps(cursor), self.prefetch, self._wait)) as gulps:  # type: ignore[type-var]
+        """The batches of steps cursor, cursor + 1, ...; close the iterator to end its thread.
+
+        Of a mixture with history each step is drawn when it is asked for, after the one before was observed.
+        """
+        if self.turns.remembers:
+            for step in itertools.count(cursor):
+                yield self._now(step)
+        with closing(prefetched(self._gulps(cursor), _GULPS_AHEAD, self._wait)) as gulps:  # type: ignore[type-var]
             for gulp in gulps:
                 yield from gulp
 
+    def observe(self, step: int, feedback: Mapping[str, float]) -> None:
+        """Tell the mixture the step's losses by task."""
+        self.turns.observe(step, feedback)
+
+    def told(self, step: int) -> dict[str, float]:
+        """How often each table was taken, and with what chance."""
+        return self.turns.told(step)
+
+    def state(self) -> dict[str, Tensor]:
+        """The mixture's history; empty for one without."""
+        return self.turns.state()
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go back to a saved history; strict."""
+        self.turns.load(state)
+
     def _wait(self, seconds: float) -> None:
         self.waited_s += seconds
+
+    def _now(self, step: int) -> ShardBatches:
+        """The batches of one step, drawn while the consumer waits."""
+        start = time.perf_counter()
+        (batches,) = self._cut_steps(self.turns.count(range(step)), self.turns.taken(range(step, step + 1)))
+        self._wait(time.perf_counter() - start)
+        return batches
 
     def _gulps(self, cursor: int) -> Iterator[list[ShardBatches]]:
         """Several steps at a time: one draw for all of them costs little more than for one."""
         size = self._last - self._first
         at_once = max(1, min(_STEPS_AHEAD, _ROWS_AHEAD // max(size, 1)))
         steps = 1 if cursor == 0 else at_once  # the very first step should not wait for others
+        before = self.turns.count(range(cursor))
         while True:
-            drawn = {name: self._draw(name, range(cursor, cursor + steps)) for name in self._orders}
-            count = len(self.shards)
-            yield [
-                [{name: batches[step * count + shard] for name, batches in drawn.items()} for shard in range(count)]
-                for step in range(steps)
-            ]
-            cursor, steps = cursor + steps, at_once
+            taken = self.turns.taken(range(cursor, cursor + steps))
+            yield self._cut_steps(before, taken)
+            before, cursor, steps = before + taken.sum(0), cursor + steps, at_once
 
-    def _draw(self, table: str, steps: range) -> list[Batch]:
-        """A batch for each of this worker's shards of each step."""
+    def _cut_steps(self, before: np.ndarray, taken: np.ndarray) -> list[ShardBatches]:
+        """The batches of steps that take these tables (bool [steps, tables]), each table's turns so far being `before`."""
+        first, turns = before.tolist(), taken.sum(0).tolist()
+        names = self.turns.tables
+        drawn = {
+            name: iter(self._draw(name, range(first[k], first[k] + turns[k])))
+            for k, name in enumerate(names)
+            if turns[k]
+        }
+        return [
+            [{name: next(drawn[name]) for name, mine in zip(names, step, strict=True) if mine} for _ in self.shards]
+            for step in taken.tolist()
+        ]
+
+    def _draw(self, table: str, turns: range) -> list[Batch]:
+        """A batch for each of this worker's shards of each of the table's turns."""
         order = self._orders[table]
-        if self._last - self._first == self.batch_size:  # the only worker: the steps' positions follow one another
-            rows = order.take(steps.start * self.batch_size, steps.stop * self.batch_size)
+        if self._last - self._first == self.batch_size:  # the only worker: the turns' positions follow one another
+            rows = order.take(turns.start * self.batch_size, turns.stop * self.batch_size)
         else:
-            starts = [step * self.batch_size for step in steps]
+            starts = [turn * self.batch_size for turn in turns]
             rows = np.concatenate([order.take(start + self._first, start + self._last) for start in starts])
-        return self._drawers[table].draw(rows, self._sizes * len(steps))
+        return self._drawers[table].draw(rows, self._sizes * len(turns))
 
 
 class Drawer:

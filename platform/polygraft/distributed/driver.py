@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polygraft.assembly.job import cache_of, lay_out
+from polygraft.assembly.mixing import total_steps
 from polygraft.assembly.run import Run
 from polygraft.assembly.tables import prepare_tables
 from polygraft.core.errors import RunFailed
@@ -134,14 +134,6 @@ class Driver:
                 listeners.append(stack.enter_context(Progress(total_steps(self.suite, prepared))))
             stack.enter_context(Follower(self.folder / "metrics.jsonl", listeners))
             yield
-
-
-def total_steps(suite: Suite, prepared: Mapping[str, Prepared]) -> int:
-    """Steps of a whole run: the suite's, or those of its epochs over the longest table."""
-    if suite.train.steps:
-        return suite.train.steps
-    epoch = max(math.ceil(len(table.splits["train"]) / suite.train.batch_size) for table in prepared.values())
-    return math.ceil((suite.train.epochs or 1.0) * epoch)
 
 
 def sizes_of(prepared: Mapping[str, Prepared]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeVar, cast
 
 from torch import Tensor, nn
@@ -53,6 +53,14 @@ class Network(nn.Module):
     def own_parameters(self, task: str) -> list[nn.Parameter]:
         """Every trainable parameter behind the cut that is `task`'s alone."""
         return _trainable([*self.sharing.own_parameters(task), *self.heads[task].parameters()])
+
+    def rest(self, present: Collection[str]) -> None:
+        """Take the gradient from every stem whose table has no task in `present`: momentum and decay would move it."""
+        awake = {self.tables[task] for task in present}
+        for table, stem in self.stems.items():
+            if table not in awake:
+                for parameter in stem.parameters():
+                    parameter.grad = None
 
     def last_layer(self) -> nn.Module | None:
         """The last shared linear layer or convolution; None where the shared part ends in none."""

@@ -9,6 +9,7 @@ from typing import Any
 from polygraft.core.catalogue import Catalogue, Plugin, catalogue
 from polygraft.core.errors import nearest
 from polygraft.suite.mentions import mentions
+from polygraft.suite.mixing import mixing_faults
 from polygraft.suite.schema import SplitSuite, Suite, TableSuite, TaskSuite, resolved
 from polygraft.suite.words import shown
 
@@ -72,6 +73,7 @@ def cross_faults(suite: Suite, tables: Sequence[str], tasks: Sequence[str], room
         yield from _asked(f"tasks.{name}", task, rooms["objectives"].get(task.objective.name))
     yield from _by_task(suite, tasks, rooms["balancing"].get(suite.balancer.name))
     yield from _train(suite, tasks, rooms)
+    yield from mixing_faults(suite, tables, rooms)
     yield from _workers(suite)
     if suite.transfer is not None:
         yield "transfer", "plans are not built into this version. Leave transfer out: one phase then trains everything."

@@ -44,15 +44,16 @@ class ScheduleSuite(Section):
 class TrainSuite(Section):
     """How long, how fast and on what a run learns.
 
-    steps, epochs: one of them. batch_size: rows a step of each table, over all workers. shards: parts of a global batch
-    that are summed in a fixed tree; absent, max(2, most workers). best: `task/metric` on validation; absent, the mean
-    improvement over the constant predictor. patience: evaluations without improvement. keep: checkpoints kept beside the
-    best. log_every, evaluate_every, save_every: steps, 0 is never; save_seconds: also by the clock.
+    steps, epochs: one of them. batch_size: rows a step of each table that it takes, over all workers. mixture: which
+    tables a step takes. shards: parts of a global batch that are summed in a fixed tree; absent, max(2, most workers).
+    best: `task/metric` on validation; absent, the mean improvement over the constant predictor. patience: evaluations
+    without improvement. keep: checkpoints kept beside the best. log_every, evaluate_every, save_every: steps, 0 is never; save_seconds: also by the clock.
     """
 
     steps: Count | None = None
     epochs: Annotated[float, Field(gt=0)] | None = None
     batch_size: Count = 1024
+    mixture: Annotated[Named, Room("data/mixing")] = Named(name="all")
     optimizer: Annotated[AdamW | SGD, Field(discriminator="name"), Short("name", str, "adamw")] = AdamW()
     schedule: Annotated[ScheduleSuite, Short("name", str)] = ScheduleSuite()
     clip: Annotated[float, Field(gt=0)] | None = None

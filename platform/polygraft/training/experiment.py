@@ -92,11 +92,12 @@ class Experiment:
             stop=stop,
         )
 
-    def measurements(self, measured: Measured) -> dict[str, float]:
-        """What a step's gradients said, and where the time went since it was last asked."""
+    def measurements(self, measured: Measured, step: int) -> dict[str, float]:
+        """What a step's gradients said, which tables the first `step` steps took, and where the time went since it was last asked."""
         losses = {f"train/{task}/loss": loss for task, loss in measured.losses.items()}
         balance = {f"balance/{name}": value for name, value in measured.values().items()}
-        return losses | balance | self.clock.take() | usage()
+        mixture = {f"mixture/{name}": value for name, value in self.stream.told(step).items()}
+        return losses | balance | mixture | self.clock.take() | usage()
 
 
 def _divides(every: int, step: int) -> bool:

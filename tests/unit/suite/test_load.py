@@ -230,5 +230,6 @@ def test_mentions_are_found_by_the_schema() -> None:
         ("sharing", "models/sharing", "hard"),
         ("balancer", "balancing", "equal"),
         ("tasks.a.objective", "objectives", "regression"),
+        ("train.mixture", "data/mixing", "all"),
         ("train.step", "training/steps", "joint"),
     ]

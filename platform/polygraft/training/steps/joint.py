@@ -1,4 +1,4 @@
-"""The joint step: every task of every table at once, balanced, over the shards of the global batch (Caruana 1997, "Multitask Learning")."""
+"""The joint step: the tasks of all tables that it takes at once, balanced, over the shards of the global batch (Caruana 1997, "Multitask Learning")."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class Joint(Step):
         with self.clock.part("backward"):
             measured = self._balance(state.gradients, tapes, batches, state.step)
         with self.clock.part("optimizer"):
+            state.learner.network.rest(measured.tasks)
             self._move(state)
         if state.gradients.observes:
             self._look_back(state, batches)
@@ -77,7 +78,7 @@ class Joint(Step):
         seed_torch(self.learning.seed, state.step, number, "forward")
         with torch.autocast(self.learning.device.type, torch.bfloat16, enabled=self.learning.bf16):
             view = state.learner.network.view(batch, aliased=state.gradients.at_cut)
-            found = {task: objective.losses(view, batch) for task, objective in state.learner.tasks()}
+            found = {task: state.learner.objective(task).losses(view, batch) for task in view.outputs}
         losses = {task: loss.total * self.learning.task_weights[task] for task, loss in found.items()}
         offset = self.learning.offsets[number - self.learning.shards.start]
         return Tape(losses, {task: loss.weight for task, loss in found.items()}, cut=view.cut(), offset=offset)
