@@ -102,7 +102,8 @@ def split_of_rows(suite: Suite) -> str:
     edges = [rank * shards // count * rows // shards for rank in range(count + 1)]
     parts = sorted({after - before for before, after in itertools.pairwise(edges)})
     each = f"{parts[0]:,}" if len(parts) == 1 else f"{parts[0]:,} to {parts[-1]:,}"
-    return f"{rows:,} rows a step = {count} worker{'s' * (count > 1)} x {each}"
+    of = " of a table" * (len(suite.data) > 1)
+    return f"{rows:,} rows{of} a step = {count} worker{'s' * (count > 1)} x {each}"
 
 
 @contextmanager

@@ -152,6 +152,9 @@ def _curves(run: Material) -> str:
                     f"{task}: {key.removeprefix(f'{task}/')}{f', {series[0].name}' if len(series) == 1 else ''}", series
                 )
             )
+    shares = {key.removesuffix("/share"): each for key, each in run.under("mixture/").items() if key.endswith("/share")}
+    taken = [Series(table, shares[table], index) for index, table in enumerate(sorted(shares))]
+    figures.append(line_chart("Share of the steps so far that took each table", taken, bounds=(0, 1)))
     return section("Curves", grid(figures))
 
 

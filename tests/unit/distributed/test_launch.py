@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import toy_suite
+from polygraft.assembly.mixing import total_steps
 from polygraft.assembly.run import Run
 from polygraft.core.errors import RunFailed, UserError, fault
 from polygraft.distributed import driver, launch
@@ -178,6 +179,8 @@ def test_more_workers_than_cpus_are_refused_before_anything_is_started(fakes, mo
 def test_how_a_batch_is_shared(rows, shards, workers, expected):
     suite = toy_suite.toy(train={"batch_size": rows, "shards": shards}, workers={"count": workers})
     assert launch.split_of_rows(suite) == expected
+    two = suite.model_copy(update={"data": {"a": suite.data["toy"], "b": suite.data["toy"]}})
+    assert launch.split_of_rows(two) == expected.replace("rows a step", "rows of a table a step")
 
 
 def test_the_first_line_says_how_a_batch_is_shared(fakes, caplog):
@@ -228,6 +231,8 @@ def test_where_the_work_is_done(tmp_path):
 
 def test_the_steps_of_a_run():
     tables = {name: SimpleNamespace(splits={"train": range(rows)}) for name, rows in (("a", 1000), ("b", 1050))}
-    assert driver.total_steps(toy_suite.toy(), tables) == 60
+    assert total_steps(toy_suite.toy(), tables) == 60
     by_epochs = toy_suite.toy(train={"steps": None, "epochs": 2.5, "batch_size": 100})
-    assert driver.total_steps(by_epochs, tables) == 28
+    assert total_steps(by_epochs, tables) == 28
+    one_table_a_step = toy_suite.toy(train={"steps": None, "epochs": 2.5, "batch_size": 100, "mixture": "uniform"})
+    assert total_steps(one_table_a_step, tables) == 53

@@ -166,3 +166,12 @@ def test_a_folder_that_is_no_run_is_named(tmp_path):
     with pytest.raises(UserError) as refused:
         write_report(tmp_path)
     assert str(refused.value) == f"{tmp_path}: this folder holds no run: it has no suite.yaml."
+
+
+def test_a_mixtures_shares_are_drawn_where_there_are_some(run):
+    title = "Share of the steps so far that took each table"
+    assert title not in write_report(run).read_text()
+    journal = Journal(run / "metrics.jsonl", attempt=3)
+    for step in (2050, 2100):
+        journal.log({"mixture/flights/share": 0.75, "mixture/weather/share": 0.25, "mixture/weather/drawn": 9}, step)
+    assert title in write_report(run).read_text()

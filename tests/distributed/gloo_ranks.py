@@ -1,0 +1,28 @@
+"""A run's work on several processes over gloo, without Ray: a module, for spawned processes import it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import torch.distributed as dist
+
+from polygraft.assembly.job import work
+
+
+def begin(rank: int, world: int, folder: Path, attempt: int) -> BaseProcess:
+    """`take_part` in a process of its own."""
+    process = multiprocessing.get_context("spawn").Process(target=take_part, args=(rank, world, folder, attempt))
+    process.start()
+    return process
+
+
+def take_part(rank: int, world: int, folder: Path, attempt: int) -> None:
+    """Do, or go on with, the run in `folder` as one of `world` workers, which meet at a file beside it."""
+    meeting = folder.parent / f"meeting-{folder.name}-{attempt}"
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=world)
+    try:
+        work(folder, attempt=attempt)
+    finally:
+        dist.destroy_process_group()
