@@ -24,7 +24,7 @@ from polygraft.assembly.tables import table_spec
 from polygraft.data.recipes import recipe
 from polygraft.data.splits import TEST, TRAINING, split
 
-SUITES = ("tasks/flights/suite.yaml", "tasks/census/suite.yaml")
+SUITES = tuple(f"tasks/{name}/suite.yaml" for name in ("flights", "census", "star", "yeast"))
 
 
 def boosted(path: str, overrides: list[str]) -> dict[str, float]:

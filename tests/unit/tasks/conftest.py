@@ -26,3 +26,18 @@ def flights(repository: Path) -> ModuleType:
 @pytest.fixture(scope="session")
 def census(repository: Path) -> ModuleType:
     return imported(repository / "tasks/census/recipe.py")
+
+
+@pytest.fixture(scope="session")
+def star(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/star/recipe.py")
+
+
+@pytest.fixture(scope="session")
+def yeast(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/yeast/recipe.py")
+
+
+@pytest.fixture(scope="session")
+def airports(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/airports/recipe.py")
