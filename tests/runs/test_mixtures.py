@@ -16,7 +16,7 @@ from polygraft.suite.schema import Suite
 from waiting import until
 
 STEPS = 120
-MIXTURES = ("proportional", "annealed", "loss_driven")
+MIXTURES = ("proportional", "loss_driven")
 
 
 def suite(home: Path, mixture: str, balancer: str = "equal") -> Suite:

@@ -25,24 +25,19 @@ def mixing_faults(suite: Suite, tables: Sequence[str], rooms: Mapping[str, Catal
 def _shares(suite: Suite, tables: Sequence[str], mixtures: Catalogue) -> Iterator[tuple[str, str]]:
     """A setting by table knows every table, each with more than nothing."""
     mixture = suite.train.mixture
-    key = mixtures[mixture.name].facts.get("by_table") if mixture.name in mixtures else None
-    if not key or mixtures.problems(mixture.name, mixture.settings):
+    if mixture.name not in mixtures or mixtures.problems(mixture.name, mixture.settings):
         return
-    path, given = f"train.mixture.{key}", mixture.settings[key]
-    for table in given:
-        if table not in tables:
-            yield (
-                f"{path}.{table}",
-                f"there is no table '{table}'.{nearest(table, tables)} data has {', '.join(tables)}.",
-            )
-    for table in tables:
-        if table not in given:
-            yield path, f"'{table}' is missing, so no step would take that table. Give it a number above 0."
-        elif given[table] == 0:
-            yield (
-                f"{path}.{table}",
-                "with 0 no step would take this table. Give it a number above 0, or take it out of data.",
-            )
+    has = f"data has {', '.join(tables)}."
+    for key in mixtures[mixture.name].facts.get("by_table", ()):
+        path, given = f"train.mixture.{key}", mixture.settings[key]
+        for table in [name for name in given if name not in tables]:
+            yield f"{path}.{table}", f"there is no table '{table}'.{nearest(table, tables)} {has}"
+        for table in tables:
+            if table not in given:
+                yield path, f"'{table}' is missing, so no step would take that table. Give it a number above 0."
+            elif given[table] == 0:
+                mend = "Give it a number above 0, or take it out of data."
+                yield f"{path}.{table}", f"with 0 no step would take this table. {mend}"
 
 
 def _balancer(suite: Suite, rooms: Mapping[str, Catalogue]) -> Iterator[tuple[str, str]]:

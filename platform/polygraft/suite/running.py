@@ -44,10 +44,11 @@ class ScheduleSuite(Section):
 class TrainSuite(Section):
     """How long, how fast and on what a run learns.
 
-    steps, epochs: one of them. batch_size: rows a step of each table that it takes, over all workers. mixture: which
-    tables a step takes. shards: parts of a global batch that are summed in a fixed tree; absent, max(2, most workers).
-    best: `task/metric` on validation; absent, the mean improvement over the constant predictor. patience: evaluations
-    without improvement. keep: checkpoints kept beside the best. log_every, evaluate_every, save_every: steps, 0 is never; save_seconds: also by the clock.
+    steps, epochs: one of them; an epoch is the longest table's where a step takes all, else all tables' together.
+    batch_size: rows a step of each table that it takes, over all workers. mixture: which tables a step takes. shards: parts
+    of a global batch that are summed in a fixed tree; absent, max(2, most workers). best: `task/metric` on validation;
+    absent, the mean improvement over the constant predictor. patience: evaluations without improvement. keep: checkpoints
+    kept beside the best. log_every, evaluate_every, save_every: steps, 0 is never; save_seconds: also by the clock.
     """
 
     steps: Count | None = None

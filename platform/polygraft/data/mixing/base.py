@@ -18,11 +18,11 @@ class Mixture(ABC):
 
     Class facts, read without importing:
     takes: `one` table a step, drawn by its share, or `all` of them.
-    by_table: a setting that is a mapping by table; a suite is refused where it forgets one, or names one that is not there.
+    by_table: settings that are mappings from names of tables; a suite's check refuses other names, and a table left out.
     """
 
     takes: ClassVar[Literal["one", "all"]] = "one"
-    by_table: ClassVar[str] = ""
+    by_table: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def shares(self, steps: range) -> np.ndarray:

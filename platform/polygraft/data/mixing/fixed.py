@@ -17,7 +17,7 @@ class Fixed(Mixture):
     shares: of each table, of any sum; 3 and 1 are the same as .75 and .25.
     """
 
-    by_table = "shares"
+    by_table = ("shares",)
 
     def __init__(self, tables: tuple[str, ...], /, shares: Mapping[str, Annotated[float, Range(min=0)]]) -> None:
         self.given = np.array([shares[table] for table in tables], np.float64)
