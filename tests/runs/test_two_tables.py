@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from polygraft.cli.main import run as polygraft
+from polygraft.tracking.model_registry import ModelRegistry
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +56,12 @@ def test_two_tables_through_the_command_line(home, monkeypatch, capsys):
     assert list(pd.read_csv("out.csv")) == ["rain"]
     assert len(pd.read_csv("out.csv")) == 300
     capsys.readouterr()
+
+    kept = ModelRegistry(f"sqlite:///{home}/runs/mlflow.db").resolve("both")
+    described = next(parent for parent in kept.parents if (parent / "MLmodel").is_file()) / "MLmodel"
+    signature = described.read_text().partition("signature:")[2]
+    assert '"name": "table"' in signature, "MLflow lets rows of either table through"
+    assert "rain" not in signature
 
     code, refused = told("predict", "both", "weather.csv", "out.csv")
     assert code == 2

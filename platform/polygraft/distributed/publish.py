@@ -49,7 +49,8 @@ def publish(
     """Log and register the model that the run left in its folder; the result as it stands then, written to the folder."""
     folder = run.folder / MODEL
     example = example_rows(suite, run, prepared)
-    model_uri = log_model(tracker, folder, example, Model.load(folder).predict(example, next(iter(prepared))))
+    predictions = Model.load(folder).predict(example, next(iter(prepared)))
+    model_uri = log_model(tracker, folder, example, predictions, tables=len(prepared))
     registered = None
     if register:
         version = ModelRegistry(uri).register(suite.suite, model_uri, tracker)

@@ -13,6 +13,7 @@ from polygraft.tracking.mlflow_tracker import MlflowTracker, quieten
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow.models import ModelSignature
 
 PACKAGE = Path(__file__).parents[1]
 REQUIREMENTS = (
@@ -23,10 +24,14 @@ REQUIREMENTS = (
 """What a process without polygraft needs to load a model with the copy that travels with it."""
 
 
-def log_model(tracker: MlflowTracker, folder: Path, example: pd.DataFrame, predictions: pd.DataFrame) -> str:
+def log_model(
+    tracker: MlflowTracker, folder: Path, example: pd.DataFrame, predictions: pd.DataFrame, *, tables: int = 1
+) -> str:
     """Log a model's folder with its run and return its URI, `models:/m-...`.
 
     example: a few input rows. predictions: what the model says of them; the two make the signature.
+    tables: of how many the model takes rows. Where there are several, no columns are those of every call: the signature then
+        has the parameter `table` alone, and the model itself checks the rows.
     Works on the client alone: MLflow's own `log_model` needs a global active run, which may be the caller's, and loads the model
     once more to try the example.
     """
@@ -51,7 +56,7 @@ def log_model(tracker: MlflowTracker, folder: Path, example: pd.DataFrame, predi
                 run_id=tracker.run_id,
                 model_id=logged.model_id,
             ),
-            signature=infer_signature(example, predictions),
+            signature=infer_signature(example, predictions) if tables == 1 else _by_table(),
             input_example=example,
             pip_requirements=_pinned(),
         )
@@ -59,6 +64,14 @@ def log_model(tracker: MlflowTracker, folder: Path, example: pd.DataFrame, predi
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(tracker.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return f"models:/{logged.model_id}"
+
+
+def _by_table() -> ModelSignature:
+    """The signature of a model of several tables."""
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import ParamSchema, ParamSpec
+
+    return ModelSignature(params=ParamSchema([ParamSpec("table", "string", None)]))
 
 
 def without_zones(frame: pd.DataFrame) -> pd.DataFrame:
