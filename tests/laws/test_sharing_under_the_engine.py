@@ -25,8 +25,7 @@ def left(name: str, settings: Settings, balancer: str, shards: int = SHARDS, mod
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_every_mode_leaves_one_plain_gradient(name: str, settings: Settings) -> None:
-    """The sum of the losses, once by losses alone and once through the cut and once a task at a time, where weights are 1."""
+def test_equal_weights_follow_the_plain_gradient_of_the_summed_means(name: str, settings: Settings) -> None:
     plain = left(name, settings, "equal")
     assert all(each is not None for each in plain.values())
     net, held = network(name, settings), Shards(SHARDS)
@@ -39,7 +38,7 @@ def test_every_mode_leaves_one_plain_gradient(name: str, settings: Settings) -> 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
 def test_at_the_cut_and_by_parameters_one_gradient_is_followed(name: str, settings: Settings) -> None:
-    """GradDrop of leak 1 drops nothing: a sum, computed at the features and by parameters."""
+    """Whatever the weights: one backward of the summed gradients at the cut equals the weighted rows of all shared parameters."""
     found = []
     for mode in ("features", "parameters"):
         net, held = network(name, settings), Shards(SHARDS)
