@@ -175,5 +175,17 @@ def test_a_frozen_shared_part_leaves_heads_to_learn(name: str, settings: Setting
     assert all(each.grad is not None for task in TASKS for each in net.own_parameters(task))
 
 
+@pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=title)
+def test_what_leads_to_nothing_that_learns_is_no_part_of_the_cut(name: str, settings: Settings) -> None:
+    """Numbers as they came from a table: a gradient by them would be compared, and nobody would follow it."""
+    net = network(name, settings)
+    for parameter in net.stems.parameters():
+        parameter.requires_grad_(False)
+    view = net.view({"flights": batch()}, aliased=True)
+    shared = torch.autograd.grad(sum(each.sum() for each in view.cut().features), net.shared_parameters())  # type: ignore[union-attr,arg-type]
+    assert all(each.requires_grad for each in view.cut().features)  # type: ignore[union-attr]
+    assert len(shared) == len(net.shared_parameters())
+
+
 def test_exceptions_are_of_ways_of_sharing_that_there_are() -> None:
     assert {name for law in EXCEPTIONS.values() for name in law} <= set(catalogue("models/sharing"))

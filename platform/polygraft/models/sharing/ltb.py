@@ -41,7 +41,7 @@ class LTB(Sharing):
         branches: Annotated[int | None, Range(min=1)] = None,
         start: Annotated[float, Range(above=0)] = 5.0,
         end: Annotated[float, Range(above=0)] = 0.1,
-        speed: Annotated[float, Range(above=0)] = 10.0,
+        speed: Annotated[float, Range(above=0)] = 100.0,
     ) -> None:
         super().__init__()
         count = branches or len(tasks)
