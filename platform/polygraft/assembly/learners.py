@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError, fault
 from polygraft.core.seeding import counter
 from polygraft.data.targets import Target
-from polygraft.models.base import Head, Stem, Trunk
+from polygraft.models.base import Head, Sharing, Stem, Trunk
 from polygraft.models.heads import registry as heads
 from polygraft.models.network import Network
 from polygraft.models.sharing import registry as sharings
@@ -75,7 +76,8 @@ def _network(suite: Suite, shapes: Mapping[str, Inputs], wanted: Mapping[str, Ob
 
     def make_trunk() -> Trunk:
         named = suite.backbone
-        trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=offer, width=offer.width)
+        with _placed(suite, "backbone"):
+            trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=offer, width=offer.width)
         assert isinstance(trunk, Trunk)
         if trunk.wants != offer.kind:
             raise fault(
@@ -84,13 +86,24 @@ def _network(suite: Suite, shapes: Mapping[str, Inputs], wanted: Mapping[str, Ob
             )
         return trunk
 
-    sharing = sharings.make(
-        suite.sharing.name, suite.sharing.settings, beside=suite.folder, make_trunk=make_trunk, tasks=tuple(suite.tasks)
-    )
+    way, tasks = suite.sharing, tuple(suite.tasks)
+    with _placed(suite, "sharing"):
+        sharing = sharings.make(
+            way.name, way.settings, beside=suite.folder, make_trunk=make_trunk, tasks=tasks, offer=offer
+        )
+    assert isinstance(sharing, Sharing)
     tables = {name: task.tables[0] for name, task in suite.tasks.items()}
-    return Network(
-        grown, sharing, {task: _head(suite, task, wanted[task], sharing.offer) for task in suite.tasks}, tables
-    )
+    return Network(grown, sharing, {task: _head(suite, task, wanted[task], sharing.offer) for task in tasks}, tables)
+
+
+@contextmanager
+def _placed(suite: Suite, path: str) -> Iterator[None]:
+    """A plugin cannot know where it is mentioned: a fault without a place is one of `path`."""
+    try:
+        yield
+    except UserError as error:
+        faults = [each if each.where else Fault(suite.where(path), f"{path}: {each.what}") for each in error.faults]
+        raise UserError(faults) from None
 
 
 def _stem(suite: Suite, table: str, shape: Inputs) -> Stem:
@@ -114,7 +127,12 @@ def gradients(suite: Suite, network: Network) -> Gradients:
     tasks = tuple(suite.tasks)
     facts = catalogue("balancing", suite.folder)[said.name].facts
     mode = choose_mode(
-        said.gradients, said.name, facts, has_cut="last_layer" in network.modes, one_input=len(network.stems) == 1
+        said.gradients,
+        said.name,
+        facts,
+        has_cut=network.sharing.cuts,
+        has_layer=network.last_layer() is not None,
+        one_input=len(network.stems) == 1,
     )
     method = balancers.make(said.name, said.settings, beside=suite.folder, tasks=len(tasks), names=tasks)
     assert isinstance(method, Balancer)

@@ -57,22 +57,31 @@ class Trunk(nn.Module, ABC):
 
 
 class Sharing(nn.Module, ABC):
-    """How tasks share a backbone: it owns the trunk, or K of them. Asks for `make_trunk` and `tasks: tuple[str, ...]`.
+    """How tasks share a backbone: it owns the trunk, or several copies. Asks for `make_trunk`, `tasks: tuple[str, ...]` and
+    `offer: Offer`, what the stems give, of these what it needs.
+
+    Its parameters are each shared or one task's own, and a task's loss reaches no other's own. No row looks at another.
 
     offer: what each task's head is given.
-    cuts: whether there are tensors that separate the shared part from the tasks' own. Without them (cross-stitch, PLE) the
-        gradients of tasks can be compared by the shared parameters alone.
+    cuts: whether there are tensors that separate the shared part from the tasks' own. Without them the gradients of tasks can be
+        compared by the shared parameters alone.
+    cost: what it costs beside one trunk, in words, shown by `polygraft list`.
     """
 
     offer: Offer
     cuts: ClassVar[bool] = True
+    cost: ClassVar[str] = "one trunk"
 
     @abstractmethod
     def forward(self, features: Features, tasks: Sequence[str], alias: Alias | None = None) -> dict[str, Features]:
         """Each task's features, of a stem's `features`; the shared part runs once.
 
-        alias: called once a task with the tensors at the cut; the task's own part must read what it gives back.
+        alias: called once a task with the tensors at the cut, the same ones each time; the task's own part must read what it gives
+            back. They are ALL that it reads of the shared part, so that no gradient leaks around the cut.
         """
+
+    def advance(self, done: float) -> None:
+        """Before each training step: the share of the run that is done, 0 <= done < 1, a function of the step alone."""
 
     @abstractmethod
     def shared_parameters(self) -> Iterable[nn.Parameter]:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from polygraft.core.features import Cut
+from polygraft.core.features import Cut, Features
+from polygraft.models.base import Alias
 
 
 class Aliases:
@@ -49,3 +50,18 @@ class Aliases:
 
     def _keep(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self.layer_input, self.layer_output = inputs[0].detach(), output
+
+
+def aliased(alias: Alias | None, task: str, *features: Features) -> tuple[Features, ...]:
+    """What `task`'s own part reads in place of `features`, which are the cut, whole; themselves where no alias is asked for.
+
+    A tensor that carries no gradient (numbers as they came from the table) leads to nothing shared: it is read as it is.
+    """
+    if alias is None:
+        return features
+    tensors = [tensor for each in features for tensor in each.tensors]
+    cut = [i for i, tensor in enumerate(tensors) if tensor.requires_grad] or list(range(len(tensors)))
+    for i, leaf in zip(cut, alias(task, tuple(tensors[i] for i in cut)), strict=True):
+        tensors[i] = leaf
+    rest = iter(tensors)
+    return tuple(each.with_tensors([next(rest) for _ in each.tensors]) for each in features)

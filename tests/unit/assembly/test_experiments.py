@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,3 +145,46 @@ def test_fresh_weights_are_a_function_of_the_seed(begun):
     one, two, other = (begun(f"seed={seed}")[0].learner.state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", catalogue("models/sharing").names())
+@pytest.mark.parametrize("balancer", ["equal", "pcgrad"])
+def test_every_way_of_sharing_lowers_the_losses_of_all_tasks(begun, name, balancer):
+    made, state = begun(f"sharing={name}", f"balancer={balancer}")
+    told = learn(made, state, 25)
+    for task in ("late", "delay", "kind"):
+        first, last = (np.mean([losses[task] for losses in part]) for part in (told[:5], told[-5:]))
+        assert last < first, task
+
+
+def test_a_temperature_is_the_steps_and_goes_on_after_a_checkpoint(begun):
+    """Branches are drawn and cooled by the step: a run that goes on has the same bits."""
+    made, state = begun("sharing={name: ltb, start: 4.0, end: 0.5}")
+    learn(made, state, 5)
+    kept = copy.deepcopy(state.snapshot())  # a store would write it
+    straight = learn(made, state, 5)
+    assert made.learner.network.sharing.temperature == pytest.approx(4.0 * (0.5 / 4.0) ** (9 / 40))
+    again, fresh = begun("sharing={name: ltb, start: 4.0, end: 0.5}")
+    fresh.load(kept)
+    assert learn(again, fresh, 5) == straight
+
+
+def test_a_way_of_sharing_that_the_trunk_does_not_allow_is_refused_at_its_line(begun):
+    text = SUITE.replace("tasks:", "sharing: {name: ple, levels: 3}\ntasks:")
+    with pytest.raises(UserError) as caught:
+        begun(text=text)
+    assert str(caught.value).endswith(
+        "suite.yaml:7: sharing: levels: 3 of at least one stage each, but the trunk has 2 stages. Take levels: 2, or give it more."
+    )
+    with pytest.raises(UserError, match=r"suite.yaml:6: backbone: widths: an MLP needs at least one layer"):
+        begun(text=SUITE.replace("widths: [16, 8]", "widths: []"))
+
+
+def test_experts_have_a_cut_but_no_last_layer(begun):
+    modes = {
+        name: begun("sharing=mmoe", f"balancer={name}")[0].gradients.mode
+        for name in ("equal", "pcgrad", "mgda", "graddrop")
+    }
+    assert modes == {"equal": "losses", "pcgrad": "parameters", "mgda": "features", "graddrop": "features"}
+    with pytest.raises(UserError, match=r"the network names no last shared layer. Take parameters."):
+        begun("sharing=mmoe", "balancer={name: pcgrad, gradients: last_layer}")

@@ -66,11 +66,18 @@ def test_the_mode(requested: str, facts: dict[str, object], has_cut: bool, one_i
             "Take parameters.",
         ),
         (
+            "features",
+            MGDA,
+            False,
+            True,
+            "gradients: features needs one input and one cut for all tasks, but the network names no cut. Take parameters.",
+        ),
+        (
             "auto",
             ALIGNED,
             False,
             True,
-            "gradients: 'x' works in features alone, and the network names no last shared layer. "
+            "gradients: 'x' works in features alone, and the network names no cut. "
             "Take a balancer that works in parameters.",
         ),
     ],
@@ -81,3 +88,12 @@ def test_a_refusal_says_the_mend(
     with pytest.raises(UserError) as error:
         choose_mode(requested, "x", facts, has_cut=has_cut, one_input=one_input)
     assert str(error.value) == text
+
+
+def test_a_cut_that_no_layer_precedes_leaves_the_features() -> None:
+    """Experts: several layers end before the cut."""
+    assert choose_mode("auto", "x", MGDA, has_cut=True, has_layer=False, one_input=True) == "features"
+    pcgrad = {"needs": "gramian", "modes": ("last_layer", "parameters")}
+    assert choose_mode("auto", "x", pcgrad, has_cut=True, has_layer=False, one_input=True) == "parameters"
+    with pytest.raises(UserError, match=r"the network names no last shared layer. Take features or parameters."):
+        choose_mode("last_layer", "x", MGDA, has_cut=True, has_layer=False, one_input=True)

@@ -45,6 +45,7 @@ class Joint(Step):
 
     def update(self, state: State, stream: Stream) -> Measured:
         """Forward each shard, balance, one trunk backward, one optimiser step."""
+        state.learner.network.sharing.advance(state.step / self.learning.steps)
         with self.clock.part("data"):
             batches = self._draw(state.step, stream)
         with self.clock.part("forward"):
