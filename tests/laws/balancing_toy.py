@@ -146,7 +146,7 @@ def gradients(network: Network, name: str, mode: str, shards: Shards, **options:
 def train(
     name: str, mode: str, shards: Shards, steps: range, state: dict[str, dict[str, Tensor]] | None = None
 ) -> dict[str, dict[str, Tensor]]:
-    """Weights, AdamW's moments, the balancer's state and the Gramian after `steps`; goes on from `state`."""
+    """Weights, AdamW's moments and the balancer's state after `steps`, and what each step followed; goes on from `state`."""
     torch.manual_seed(5)
     network = Network(dropout=0.3)
     engine = gradients(network, name, mode, shards)
@@ -155,7 +155,7 @@ def train(
         network.load_state_dict(state["weights"])
         engine.load_state_dict(state["balancer"])
         resume(optimizer, state["moments"])
-    measured = None
+    followed = dict(state["followed"]) if state is not None else {}
     for step in steps:
         rows = batch(step, torch.float32)
 
@@ -167,12 +167,14 @@ def train(
             return tapes
 
         measured = engine.backward(forward(), step)
+        assert network.last.bias.grad is not None
+        followed[f"{step}/gradient"] = network.last.bias.grad.clone()
+        seen = {"weights": measured.weights, "gramian": measured.gramian}
+        followed |= {f"{step}/{what}": each for what, each in seen.items() if each is not None}
         optimizer.step()
         if engine.observes:
             with torch.no_grad():
                 engine.observe(forward(), step)
-    assert measured is not None
-    gramian = {} if measured.gramian is None else {"gramian": measured.gramian}
     return {
         "weights": {key: each.detach().clone() for key, each in network.state_dict().items()},
         "moments": {
@@ -181,7 +183,7 @@ def train(
             for key, each in slots.items()
         },
         "balancer": engine.state_dict(),
-        "gramian": gramian,
+        "followed": followed,
     }
 
 

@@ -1,6 +1,7 @@
 """Promise 1: 1, 2, 3 and 4 workers end bit-equal, for every balancer in each of its modes.
 
-One worker runs through; several stop halfway and go on from what they saved.
+One worker runs through; several stop halfway and go on from what they saved. Every rank gives every step the same
+weights, and follows the same gradient.
 """
 
 from __future__ import annotations

@@ -90,11 +90,21 @@ class Gradients:
         """Fill `.grad` of all parameters with the global gradient; what was there is replaced.
 
         tapes: one for each of this worker's shards, in their order. step: chance is a function of it.
-        Raises NotFinite on every worker, before anything is changed, when a loss or a gradient is not.
+        Raises NotFinite on every worker, before anything is changed, when a loss, a gradient or a weight is not.
         """
         assert len(tapes) == len(self.shards.mine), f"{len(tapes)} tapes, shards {self.shards.mine}"
         measure = self.agreement_every > 0 and step % self.agreement_every == 0
-        return self.way.backward(tapes, step, measure=measure)
+        before = {name: each.clone() for name, each in self._numbers()}
+        try:
+            return self.way.backward(tapes, step, measure=measure)
+        except NotFinite:
+            for name, each in self._numbers():
+                each.copy_(before[name])
+            raise
+
+    def _numbers(self) -> list[tuple[str, Tensor]]:
+        """The method's state, but for what is tracked by column: a few numbers a task."""
+        return [(name, each) for name, each in self.balancer.named_buffers() if name not in self.balancer.tracked]
 
     @property
     def at_cut(self) -> bool:

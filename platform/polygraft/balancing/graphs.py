@@ -10,6 +10,13 @@ from torch import Tensor
 from polygraft.core.errors import RunFailed
 from polygraft.core.features import Cut
 
+_INPUT = "Look at the rows' values and weights, or lower the learning rate, or clip gradients."
+_METHOD = (
+    "Losses and gradients are: it is what the balancer makes of them. Take other settings of it, or another balancer."
+)
+MENDS = {"loss": _INPUT, "gradient": _INPUT, "weight": _METHOD, "combined gradient": _METHOD}
+"""What a person may do about each that is not finite."""
+
 
 @dataclass(frozen=True)
 class Tape:
@@ -27,19 +34,18 @@ class Tape:
 
 
 class NotFinite(RunFailed):
-    """A loss, or a gradient, is NaN or infinite. Nothing was changed: no gradient, no state of the balancer.
+    """A loss, a gradient, or what the balancer makes of them is NaN or infinite. Nothing was changed: no gradient, no state.
 
-    step: the step. tasks: whose it is. what: `loss` or `gradient`.
+    But for one case: state by column, where a method's weights or its combined gradient are at fault, has moved.
+
+    step: the step. tasks: whose it is. what: `loss`, `gradient`, `weight` or `combined gradient`.
     shards: those of this worker's shards where a loss is not finite; their rows are the ones to look at.
     """
 
     def __init__(self, step: int, tasks: tuple[str, ...], what: str, shards: tuple[int, ...]) -> None:
         self.step, self.tasks, self.what, self.shards = step, tasks, what, shards
         names = ", ".join(f"'{task}'" for task in tasks)
-        super().__init__(
-            f"step {step}: the {what} of {names} is not finite. "
-            "Look at the rows' values and weights, or lower the learning rate, or clip gradients."
-        )
+        super().__init__(f"step {step}: the {what} of {names} is not finite. {MENDS[what]}")
 
     def __reduce__(self) -> tuple[type[NotFinite], tuple[int, tuple[str, ...], str, tuple[int, ...]]]:
         return type(self), (self.step, self.tasks, self.what, self.shards)

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from polygraft.balancing.flat import Layout
-from polygraft.balancing.modes.pull import Gradient
+from polygraft.balancing.graphs import NotFinite
+from polygraft.balancing.modes.finite import all_finite, check_own, check_shared
+from polygraft.balancing.modes.pull import Gradient, Heads
 from polygraft.balancing.modes.setup import Setup, Totals
 
 OwnGradients = Mapping[str, Sequence[Gradient]]
@@ -19,32 +21,48 @@ def deposit(
     totals: Totals,
     shards: Iterable[tuple[Sequence[Gradient], OwnGradients]],
     scales: Sequence[float] | None,
+    *,
+    heads: Sequence[Heads] = (),
 ) -> None:
     """Fill `.grad` of all shared parameters and of the present tasks' own, from each shard's gradients.
 
     The shared parameters' gradients are final but for the sum over shards. The own ones are of the LOCAL SUM of losses,
     to be multiplied by `scales` [present tasks], or final too where it is None. All travel in one vector.
     A parameter that no loss reaches gets zeros; an absent task's own get None: nothing there moves, momentum included.
+    heads: of this worker's shards, where there is a cut. Raises NotFinite before anything is changed.
     """
-    own = [parameter for task in totals.names for parameter in setup.own.get(task, ())]
+    own = _own(setup, totals)
     layout = Layout((*setup.shared.parameters, *own))
     each_shard = ([*shared, *(each for task in totals.names for each in mine[task])] for shared, mine in shards)
     summed = _sum(setup, layout, each_shard)
     shared_count = len(setup.shared.parameters)
-    _put(setup.shared.parameters, summed[:shared_count])
-    _put(own, _scaled(setup, totals, summed[shared_count:], scales))
+    shared, mine = summed[:shared_count], summed[shared_count:]
+    check_own(setup, totals, mine)
+    check_shared(setup, totals, shared, heads)
+    _put(setup.shared.parameters, shared)
+    _put(own, _scaled(setup, totals, mine, scales))
     _absent(setup, totals)
 
 
-def deposit_flat(
-    setup: Setup, totals: Totals, shared: Tensor, own: Sequence[OwnGradients], scales: Sequence[float]
-) -> None:
-    """The same where the shared parameters' gradient is one summed vector already."""
-    _put(setup.shared.parameters, setup.shared.parts(shared))
-    parameters = [parameter for task in totals.names for parameter in setup.own.get(task, ())]
+def sum_own(setup: Setup, totals: Totals, own: Sequence[OwnGradients]) -> list[Tensor]:
+    """The present tasks' own parameters' gradients, of the sum of losses. Raises NotFinite for a task's that is not."""
     each_shard = ([each for task in totals.names for each in mine[task]] for mine in own)
-    _put(parameters, _scaled(setup, totals, _sum(setup, Layout(parameters), each_shard), scales))
+    summed = _sum(setup, Layout(_own(setup, totals)), each_shard)
+    check_own(setup, totals, summed)
+    return summed
+
+
+def deposit_flat(setup: Setup, totals: Totals, shared: Tensor, own: list[Tensor], scales: Sequence[float]) -> None:
+    """The same where the shared parameters' gradient is one summed vector already, and the own ones are summed."""
+    if not all_finite([shared]):
+        raise NotFinite(totals.step, totals.names, "combined gradient", ())
+    _put(setup.shared.parameters, setup.shared.parts(shared))
+    _put(_own(setup, totals), _scaled(setup, totals, own, scales))
     _absent(setup, totals)
+
+
+def _own(setup: Setup, totals: Totals) -> list[Tensor]:
+    return [parameter for task in totals.names for parameter in setup.own.get(task, ())]
 
 
 def _sum(setup: Setup, layout: Layout, shards: Iterable[Sequence[Gradient]]) -> list[Tensor]:

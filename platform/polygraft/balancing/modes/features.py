@@ -18,8 +18,9 @@ from polygraft.balancing.graphs import Tape
 from polygraft.balancing.modes import pull
 from polygraft.balancing.modes.agreement import agreement
 from polygraft.balancing.modes.deposit import OwnGradients, deposit
+from polygraft.balancing.modes.finite import check_gramian
 from polygraft.balancing.modes.measured import Measured
-from polygraft.balancing.modes.mode import Mode, check_finite, follow_features, head_scales, measured, weigh
+from polygraft.balancing.modes.mode import Mode, follow_features, head_scales, measured, weigh
 from polygraft.balancing.modes.parameters import true_gramian
 from polygraft.balancing.modes.setup import Totals, local_sums, of_means, totals
 from polygraft.balancing.modes.step_gradients import StepGradients
@@ -44,12 +45,12 @@ class Features(Mode):
         if step <= 1:  # a property of the data; later steps, and resumed runs, do not ask again
             self._refuse_disjoint(tapes, stacks)
         gramian = of_means(sums[: tasks**2].view(tasks, tasks), known)
-        check_finite(setup, known, gramian)
+        check_gramian(known, gramian)
         seen = agreement(gramian, true_gramian(setup, known, tapes, heads)) if measure else None
         if isinstance(setup.balancer, Surgery):
             self._operate(known, tapes, heads, stacks, gramian)
             return measured(known, gramian=gramian, agreement=seen)
-        weights = weigh(setup, StepGradients(known, setup.seed, setup.shards, gramian=lambda: gramian))
+        weights = weigh(setup, known, StepGradients(known, setup.seed, setup.shards, gramian=lambda: gramian))
         follow_features(setup, known, tapes, heads, weights)
         return measured(known, weights=weights, gramian=gramian, agreement=seen)
 
@@ -87,7 +88,8 @@ class Features(Mode):
                 ]
                 yield pull.trunk(setup, cut, shaped), head.own
 
-        deposit(setup, known, shards(), head_scales(setup, known, balancer.head_weights(tasks).tolist()))
+        scales = head_scales(setup, known, balancer.head_weights(tasks).tolist())
+        deposit(setup, known, shards(), scales, heads=heads)
 
     def _stack(self, tape: Tape, head: pull.Heads) -> Tensor:
         """[tasks, rows * width] of one shard, gradients of the local sums."""

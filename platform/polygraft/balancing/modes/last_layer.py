@@ -24,8 +24,9 @@ from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
 from polygraft.balancing.graphs import Tape
 from polygraft.balancing.modes import pull
 from polygraft.balancing.modes.agreement import agreement
+from polygraft.balancing.modes.finite import check_gramian
 from polygraft.balancing.modes.measured import Measured
-from polygraft.balancing.modes.mode import Mode, check_finite, follow_features, measured, weigh
+from polygraft.balancing.modes.mode import Mode, follow_features, measured, weigh
 from polygraft.balancing.modes.parameters import true_gramian
 from polygraft.balancing.modes.setup import Setup, Totals, local_sums, of_means, totals
 from polygraft.balancing.modes.step_gradients import StepGradients
@@ -50,9 +51,9 @@ class LastLayer(Mode):
         if not known.names:
             return self.rest(known)
         gramian = self._gramian(sums[:-counted], known)
-        check_finite(setup, known, gramian)
+        check_gramian(known, gramian)
         seen = agreement(gramian, true_gramian(setup, known, tapes, heads)) if measure else None
-        weights = weigh(setup, StepGradients(known, setup.seed, setup.shards, gramian=lambda: gramian))
+        weights = weigh(setup, known, StepGradients(known, setup.seed, setup.shards, gramian=lambda: gramian))
         follow_features(setup, known, tapes, heads, weights)
         return measured(known, weights=weights, gramian=gramian, agreement=seen)
 

@@ -25,7 +25,7 @@ class Losses(Mode):
         known = totals(setup, setup.shards.sum(local_sums(setup, tape) for tape in tapes), tapes, step)
         if not known.names:
             return self.rest(known)
-        weights = weigh(setup, StepGradients(known, setup.seed, setup.shards))
+        weights = weigh(setup, known, StepGradients(known, setup.seed, setup.shards))
         if tapes[0].cut is not None:
             follow_features(setup, known, tapes, [pull.heads(setup, tape) for tape in tapes], weights)
         elif setup.balancer.heads == "weighted" or all(weight == 1 for weight in weights):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 import torch
 from torch import Tensor
 
 from polygraft.balancing.base import Weighting
-from polygraft.balancing.graphs import NotFinite, Tape
+from polygraft.balancing.graphs import Tape
 from polygraft.balancing.modes import pull
 from polygraft.balancing.modes.deposit import OwnGradients, deposit
+from polygraft.balancing.modes.finite import check_weights
 from polygraft.balancing.modes.measured import Measured
 from polygraft.balancing.modes.setup import Setup, Totals
 from polygraft.balancing.modes.step_gradients import StepGradients
@@ -35,12 +35,13 @@ class Mode(ABC):
         return measured(known)
 
 
-def weigh(setup: Setup, tasks: StepGradients) -> list[float]:
-    """The method's weights [K] as numbers."""
+def weigh(setup: Setup, known: Totals, tasks: StepGradients) -> list[float]:
+    """The method's weights [K] as numbers. Raises NotFinite when they are not."""
     assert isinstance(setup.balancer, Weighting)
     weights = setup.balancer.weigh(tasks)
     assert weights.shape == tasks.index.shape, f"{len(tasks.index)} tasks, weights {tuple(weights.shape)}"
     found: list[float] = weights.tolist()
+    check_weights(known, found)
     return found
 
 
@@ -49,13 +50,6 @@ def head_scales(setup: Setup, known: Totals, weights: Sequence[float]) -> list[f
     if setup.balancer.heads == "plain":
         return [1 / count for count in known.weights]
     return [weight / count for weight, count in zip(weights, known.weights, strict=True)]
-
-
-def check_finite(setup: Setup, known: Totals, gramian: Tensor) -> None:
-    """Raise NotFinite when a task's gradient is not, before the method sees it."""
-    squares: list[float] = gramian.diagonal().tolist()
-    if broken := tuple(name for name, square in zip(known.names, squares, strict=True) if not isfinite(square)):
-        raise NotFinite(known.step, broken, "gradient", ())
 
 
 def follow_features(
@@ -71,7 +65,7 @@ def follow_features(
             direction = pull.combined([(scale, head.features[task]) for scale, task in both])
             yield pull.trunk(setup, tape.cut, direction), head.own
 
-    deposit(setup, known, shards(), head_scales(setup, known, weights))
+    deposit(setup, known, shards(), head_scales(setup, known, weights), heads=heads)
 
 
 def measured(

@@ -16,9 +16,10 @@ from torch import Tensor
 from polygraft.balancing.base import Blocks, Surgery
 from polygraft.balancing.graphs import Tape
 from polygraft.balancing.modes import pull
-from polygraft.balancing.modes.deposit import deposit_flat
+from polygraft.balancing.modes.deposit import deposit_flat, sum_own
+from polygraft.balancing.modes.finite import check_gramian
 from polygraft.balancing.modes.measured import Measured
-from polygraft.balancing.modes.mode import Mode, check_finite, head_scales, measured, weigh
+from polygraft.balancing.modes.mode import Mode, head_scales, measured, weigh
 from polygraft.balancing.modes.setup import Setup, Totals, local_sums, totals
 from polygraft.balancing.modes.step_gradients import StepGradients, inner
 
@@ -44,15 +45,16 @@ class Parameters(Mode):
         heads = [pull.heads(setup, tape) if tape.cut is not None else None for tape in tapes]
         rows, own = rows_of(setup, known, tapes, heads)
         tasks = StepGradients(known, setup.seed, setup.shards, rows=rows, columns=self._columns)
-        check_finite(setup, known, tasks.gramian)
+        check_gramian(known, tasks.gramian)
+        summed = sum_own(setup, known, own)
         if isinstance(setup.balancer, Surgery):
             part = setup.balancer.combine(tasks)
             weights, heads_weights = None, setup.balancer.head_weights(tasks).tolist()
         else:
-            weights = heads_weights = weigh(setup, tasks)
+            weights = heads_weights = weigh(setup, known, tasks)
             part = tuple(torch.tensor(weights, dtype=block.dtype, device=block.device) @ block for block in rows)
         whole = setup.shards.gather_columns(torch.cat(part), setup.shared.size)
-        deposit_flat(setup, known, whole, own, head_scales(setup, known, heads_weights))
+        deposit_flat(setup, known, whole, summed, head_scales(setup, known, heads_weights))
         return measured(known, weights=weights, gramian=tasks.gramian)
 
     def _columns(self) -> Blocks:

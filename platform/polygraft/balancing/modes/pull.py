@@ -68,10 +68,12 @@ def to_layer(cut: Cut) -> Callable[[tuple[Gradient, ...]], Gradient]:
 
     Nothing where the features are that output; a product with the activation's slope, worked out once for all tasks,
     where only activations lie between (K vector-Jacobian products cost three times that); else those products.
-    The result may be overwritten by the next call.
+    None where the layer is frozen, or no loss reaches it. The result may be overwritten by the next call.
     """
     z = cut.layer_output
     assert z is not None
+    if not z.requires_grad:
+        return lambda _: None
     if len(cut.features) == 1 and cut.features[0] is z:
         return lambda features: features[0]
     if len(cut.features) == 1 and _elementwise(cut.features[0].grad_fn, z.grad_fn):
@@ -81,7 +83,7 @@ def to_layer(cut: Cut) -> Callable[[tuple[Gradient, ...]], Gradient]:
         return lambda features: None if features[0] is None else torch.mul(features[0], slope, out=product)
 
     def by_autograd(features: tuple[Gradient, ...]) -> Gradient:
-        pairs = [(f, g) for f, g in zip(cut.features, features, strict=True) if g is not None]
+        pairs = [(f, g) for f, g in zip(cut.features, features, strict=True) if g is not None and f.requires_grad]
         return _grad([f for f, _ in pairs], [z], [g for _, g in pairs], keep=True)[0] if pairs else None
 
     return by_autograd
