@@ -126,15 +126,16 @@ def gradients(suite: Suite, network: Network) -> Gradients:
     said = suite.balancer
     tasks = tuple(suite.tasks)
     facts = catalogue("balancing", suite.folder)[said.name].facts
-    mode = choose_mode(
-        said.gradients,
-        said.name,
-        facts,
-        has_cut=network.sharing.cuts,
-        has_layer=network.last_layer() is not None,
-        one_input=len(network.stems) == 1,
-    )
-    method = balancers.make(said.name, said.settings, beside=suite.folder, tasks=len(tasks), names=tasks)
+    with _placed(suite, "balancer"):
+        mode = choose_mode(
+            said.gradients,
+            said.name,
+            facts,
+            has_cut=network.sharing.cuts,
+            has_layer=network.last_layer() is not None,
+            one_input=len(network.stems) == 1,
+        )
+        method = balancers.make(said.name, said.settings, beside=suite.folder, tasks=len(tasks), names=tasks)
     assert isinstance(method, Balancer)
     return Gradients(
         method,

@@ -186,5 +186,8 @@ def test_experts_have_a_cut_but_no_last_layer(begun):
         for name in ("equal", "pcgrad", "mgda", "graddrop")
     }
     assert modes == {"equal": "losses", "pcgrad": "parameters", "mgda": "features", "graddrop": "features"}
-    with pytest.raises(UserError, match=r"the network names no last shared layer. Take parameters."):
+    with pytest.raises(
+        UserError,
+        match=r"--set balancer.*: balancer: gradients: last_layer needs .*no last shared layer. Take parameters.",
+    ):
         begun("sharing=mmoe", "balancer={name: pcgrad, gradients: last_layer}")
