@@ -97,9 +97,14 @@ def _walk(aim: Aim, active: list[int], weights: Array) -> Array:
 def _affine_min_norm(gram: Array) -> Array:
     """Weights that sum to 1, of any sign, of the shortest combination.
 
-    (1 + G) v = 1 and w = v / sum v: regular for affinely independent gradients, also where G is not.
+    (u 1 + G) v = 1 and w = v / sum v: regular for affinely independent gradients, also where G is not. Solved for unit
+    gradients, v = e x with e = 1 / length, (C + e e^T / |e|^2) x = e / |e|, so that one long gradient hides no short one.
     """
-    solved = solve(gram + 1.0, np.ones(len(gram)))
+    lengths = np.sqrt(np.diagonal(gram))
+    shorts = 1 / np.maximum(lengths, ROUNDING)  # the longest gradient of all has length 1
+    scaled = gram * shorts * shorts[:, None]
+    shares = shorts / sqrt(float(shorts @ shorts))
+    solved = solve(scaled + shares * shares[:, None], shares) * shorts
     found: Array = solved / solved.sum()
     return found
 
@@ -116,12 +121,13 @@ def solve(square: Array, wanted: Array) -> Array:
 
 
 def ball(gramian: Array, radius: float) -> Array:
-    """m [K] >= 0 such that d = g_0 + sum_k m_k g_k maximises min_k <g_k, d> with |d - g_0| <= radius |g_0|; g_0 is the mean.
+    """m [K] such that d = g_0 + sum_k m_k g_k maximises min_k <g_k, d> with |d - g_0| <= radius |g_0|; g_0 is the mean.
 
     By duality m = w r / |g_w|, r = radius |g_0|, where w on the simplex minimises <g_w, g_0> + r |g_w| (Liu et al. 2021,
     equation 3). Solved by Wolfe's active set: on an affine hull the minimiser is closed-form, w = p + s q, with p the
     hull's nearest point, q the way along it against g_0, s = |g_p| / sqrt(r^2 - |g_q|^2); where the root is none, q itself
-    descends for ever, and a task leaves. So m = q + p / s, which stays finite where g_p = 0: a Pareto stationary point.
+    descends for ever, and a task leaves. So m = q + p / s. Where g_p = 0, a Pareto stationary point, p / s is noise and
+    left out; up to there a length x counts as sqrt(x^2 + STATIONARY^2), of the longest gradient.
     """
     tasks = len(gramian)
     scale = float(np.diagonal(gramian).max(initial=0.0))
@@ -130,34 +136,34 @@ def ball(gramian: Array, radius: float) -> Array:
     if not reach > ROUNDING:
         return np.zeros(tasks)
     gram = gramian / scale
-    added = np.zeros(tasks)
+    stretched, added = np.zeros(tasks), np.zeros(tasks)  # q + p / s, and the same without noise
 
     def aim(active: list[int], here: Array) -> Array:
         part = gram[np.ix_(active, active)]
         both = solve(part + 1.0, np.stack([np.ones(len(active)), -mean[active]], 1))
         nearest = both[:, 0] / both[:, 0].sum()
         along = both[:, 1] - both[:, 1].sum() * nearest
-        squares = float(nearest @ part @ nearest), float(along @ part @ along)
-        left = reach**2 - squares[1]
-        if left <= 0 and (along < 0).any():
+        square, left = max(float(nearest @ part @ nearest), 0.0), reach**2 - float(along @ part @ along)
+        if left <= ROUNDING * reach**2 and (along < 0).any():
             beyond: Array = here - 2 * along / along.min()  # of the border: along.min() < 0, and here <= 1
             return beyond
-        step = sqrt(max(squares[0], 0.0) / left) if left > 0 else 0.0
-        added[:] = 0.0
-        added[active] = along + (nearest / step if squares[0] > STATIONARY**2 and step > 0 else 0.0)
-        best_here: Array = nearest + step * along
-        return best_here
+        step = sqrt((square + STATIONARY**2) / max(left, ROUNDING * reach**2))
+        stretched[:], added[:] = 0.0, 0.0
+        stretched[active] = along + nearest / step
+        added[active] = along + nearest / step * square / (square + STATIONARY**2)
+        there: Array = nearest + step * along
+        return there
 
     active, weights = _begin(aim, tasks)
     best, least = added.copy(), np.inf
     while True:
-        value = float(mean @ weights) + reach * sqrt(max(float(weights @ gram @ weights), 0.0))
+        value = float(mean @ weights) + reach * sqrt(max(float(weights @ gram @ weights), 0.0) + STATIONARY**2)
         if value >= least:
             return best
         best, least = added.copy(), value
-        slopes = mean + gram @ added
+        slopes = mean + gram @ stretched
         enters = int(slopes.argmin())
-        if value - slopes[enters] <= ROUNDING * (1 + abs(value)) or enters in active:
+        if float(weights @ slopes) - slopes[enters] <= ROUNDING or enters in active:
             return best
         active.append(enters)
         weights = _walk(aim, active, weights)
