@@ -13,7 +13,7 @@ Aim = Callable[[list[int], Array], Array]
 """The best point, as weights, of the affine hull of these tasks; its second argument is where the walk stands."""
 
 ROUNDING = 1e-12  # share of the squared length by which a task may lie below the hyperplane
-STATIONARY = 1e-6  # share of the longest gradient below which the hull's nearest point counts as zero
+STATIONARY = 1e-6  # share of the lengths of what is summed below which a sum counts as zero
 
 
 def min_norm(gramian: Array) -> Array:
@@ -41,8 +41,10 @@ def _between_two(gram: Array) -> Array:
 def _wolfe(gram: Array) -> Array:
     """A step that no longer shortens the vector, in float64, ends it: what it had before is returned."""
 
+    hulls = Hulls(gram)
+
     def aim(active: list[int], _: Array) -> Array:
-        return _affine_min_norm(gram[np.ix_(active, active)])
+        return hulls.nearest(active)
 
     active, weights = _begin(aim, len(gram))
     best, shortest = weights, np.inf
@@ -94,26 +96,35 @@ def _walk(aim: Aim, active: list[int], weights: Array) -> Array:
     return found
 
 
-def _affine_min_norm(gram: Array) -> Array:
-    """Weights that sum to 1, of any sign, of the shortest combination.
+class Hulls:
+    """Affine hulls of some of the gradients at a time, solved for unit gradients: a long one hides no short one."""
 
-    (u 1 + G) v = 1 and w = v / sum v: regular for affinely independent gradients, also where G is not. Solved for unit
-    gradients, v = e x with e = 1 / length, (C + e e^T / |e|^2) x = e / |e|, so that one long gradient hides no short one.
-    """
-    lengths = np.sqrt(np.diagonal(gram))
-    shorts = 1 / np.maximum(lengths, ROUNDING)  # the longest gradient of all has length 1
-    scaled = gram * shorts * shorts[:, None]
-    shares = shorts / sqrt(float(shorts @ shorts))
-    solved = solve(scaled + shares * shares[:, None], shares) * shorts
-    found: Array = solved / solved.sum()
-    return found
+    def __init__(self, gram: Array) -> None:
+        """gram: the longest gradient has length 1."""
+        self.shorts = 1 / np.maximum(np.sqrt(np.diagonal(gram)), ROUNDING)
+        self.cosines = gram * self.shorts * self.shorts[:, None]
+
+    def bordered(self, active: list[int], wanted: Array) -> Array:
+        """(u 1 + G) x = wanted [n, active], for some u > 0: regular for affinely independent gradients, also where G is not."""
+        shorts = self.shorts[active]
+        shares = shorts / sqrt(float(shorts @ shorts))
+        square = self.cosines[active][:, active] + shares * shares[:, None]
+        found: Array = solve(square, (wanted * shorts).T).T * shorts
+        return found
+
+    def nearest(self, active: list[int]) -> Array:
+        """Weights [active] that sum to 1, of any sign, of the shortest combination: (u 1 + G) v = 1 and w = v / sum v."""
+        solved = self.bordered(active, np.ones((1, len(active))))[0]
+        found: Array = solved / solved.sum()
+        return found
 
 
 def solve(square: Array, wanted: Array) -> Array:
-    """square x = wanted [K] or [K, n]. Where rounding or equal gradients leave it singular, least squares serve."""
+    """square x = wanted [K, n]. Where rounding or equal gradients leave it singular, least squares serve."""
     try:
         solved: Array = np.linalg.solve(square, wanted).astype(np.float64, copy=False)
-        if not np.abs(square @ solved - wanted).max() < 1e-9:
+        off = np.abs(square @ solved - wanted).max(0)
+        if not (off <= 1e-9 * np.abs(wanted).max(0)).all():
             raise np.linalg.LinAlgError
     except np.linalg.LinAlgError:
         solved = np.linalg.lstsq(square, wanted, rcond=None)[0].astype(np.float64, copy=False)
@@ -127,7 +138,7 @@ def ball(gramian: Array, radius: float) -> Array:
     equation 3). Solved by Wolfe's active set: on an affine hull the minimiser is closed-form, w = p + s q, with p the
     hull's nearest point, q the way along it against g_0, s = |g_p| / sqrt(r^2 - |g_q|^2); where the root is none, q itself
     descends for ever, and a task leaves. So m = q + p / s. Where g_p = 0, a Pareto stationary point, p / s is noise and
-    left out; up to there a length x counts as sqrt(x^2 + STATIONARY^2), of the longest gradient.
+    left out: each gradient counts as having STATIONARY of its length in a direction of its own.
     """
     tasks = len(gramian)
     scale = float(np.diagonal(gramian).max(initial=0.0))
@@ -136,32 +147,36 @@ def ball(gramian: Array, radius: float) -> Array:
     if not reach > ROUNDING:
         return np.zeros(tasks)
     gram = gramian / scale
+    ridge = STATIONARY**2 * np.maximum(np.diagonal(gram), STATIONARY**2)
+    ridged = gram + np.diag(ridge)
+    hulls = Hulls(ridged)
     stretched, added = np.zeros(tasks), np.zeros(tasks)  # q + p / s, and the same without noise
 
     def aim(active: list[int], here: Array) -> Array:
-        part = gram[np.ix_(active, active)]
-        both = solve(part + 1.0, np.stack([np.ones(len(active)), -mean[active]], 1))
-        nearest = both[:, 0] / both[:, 0].sum()
-        along = both[:, 1] - both[:, 1].sum() * nearest
-        square, left = max(float(nearest @ part @ nearest), 0.0), reach**2 - float(along @ part @ along)
+        part, toward = ridged[active][:, active], -mean[active]
+        nearest, along = hulls.bordered(active, np.stack([np.ones(len(active)), toward]))
+        nearest = nearest / nearest.sum()
+        along = along - along.sum() * nearest
+        square, left = float(nearest @ part @ nearest), reach**2 - float(along @ part @ along)
         if left <= ROUNDING * reach**2 and (along < 0).any():
             beyond: Array = here - 2 * along / along.min()  # of the border: along.min() < 0, and here <= 1
             return beyond
-        step = sqrt((square + STATIONARY**2) / max(left, ROUNDING * reach**2))
+        step = sqrt(square / max(left, ROUNDING * reach**2))
         stretched[:], added[:] = 0.0, 0.0
         stretched[active] = along + nearest / step
-        added[active] = along + nearest / step * square / (square + STATIONARY**2)
+        heard = max(1 - 2 * float(nearest**2 @ ridge[active]) / square, 0.0)  # 0 where p is the ridge's alone
+        added[active] = along + heard * nearest / step
         there: Array = nearest + step * along
         return there
 
     active, weights = _begin(aim, tasks)
     best, least = added.copy(), np.inf
     while True:
-        value = float(mean @ weights) + reach * sqrt(max(float(weights @ gram @ weights), 0.0) + STATIONARY**2)
+        value = float(mean @ weights) + reach * sqrt(max(float(weights @ ridged @ weights), 0.0))
         if value >= least:
             return best
         best, least = added.copy(), value
-        slopes = mean + gram @ stretched
+        slopes = mean + ridged @ stretched
         enters = int(slopes.argmin())
         if float(weights @ slopes) - slopes[enters] <= ROUNDING or enters in active:
             return best
