@@ -39,6 +39,7 @@ EXCEPTIONS = {
         "aligned_mtl rmse": "it aligns the gradients, and then takes their mean",
         "fairgrad 2": "where gradients cancel, weights are held at about 1000, and gains vanish to 1e-3 of a summand only",
         "gradnorm": "it looks at lengths alone",
+        "krum": "it follows the gradients that lie nearest to others, whatever the rest want",
     },
     "a step is linear in the sizes of losses": {
         "mgda": "a long gradient counts less",
@@ -56,6 +57,7 @@ EXCEPTIONS = {
         "aligned_mtl rmse": "the components depend on the sizes",
         "dualproj": "which constraints bind depends on the sizes",
         "dualproj sum": "which constraints bind depends on the sizes",
+        "krum": "it follows the gradients that lie nearest to others, whatever the rest want",
     },
     "a factor comes out as a power of itself": {
         "nash_mtl": "clipping is no power: a short step keeps its length, a long one does not",
@@ -75,6 +77,7 @@ EXCEPTIONS = {
         "fairgrad": "its step has a fixed length; weights grow instead",
         "fairgrad 2": "its step does not shrink; weights grow instead",
         "gradnorm": "it looks at lengths alone",
+        "krum": "it follows the gradients that lie nearest to others, whatever the rest want",
     },
     "who can still gain does": {
         "cagrad": "only from c = 1 on no task is worse off",
