@@ -8,6 +8,7 @@ from polygraft.balancing.solvers import ROUNDING, Array
 from polygraft.balancing.unit_gradients import unit
 
 EXCHANGES = 12  # exchanges of whole sets before a row is done one task at a time
+WILD = 100.0  # a weight beyond which an exchange that went in circles is no place to begin
 
 
 def project(gramian: Array, wanted: Array) -> Array:
@@ -34,48 +35,53 @@ def project(gramian: Array, wanted: Array) -> Array:
 def _exchange(cosines: Array, slopes: Array) -> Array:
     """w [M, K] >= 0 with y = slopes + C w >= 0 and w y = 0."""
     found, left = np.zeros_like(slopes), np.arange(len(slopes))
-    held = slopes < -ROUNDING  # [left, K], where w > 0 and y = 0
+    here, held = found, slopes < -ROUNDING  # [left, K]: w; where w > 0 and y = 0
     diagonal = np.arange(len(cosines))
     for _ in range(EXCHANGES):
         mask = held.astype(np.float64)
         square = cosines * mask[:, None, :]
         square *= mask[:, :, None]
         square[:, diagonal, diagonal] = 1.0 + ROUNDING
-        here = np.linalg.solve(square, (slopes[left] * -mask)[:, :, None])[:, :, 0]
+        solved = np.linalg.solve(square, (slopes[left] * -mask)[:, :, None])
+        here = solved[:, :, 0].astype(np.float64, copy=False)
         outside = slopes[left] + here @ cosines
         wrong = np.where(held, here, outside) < -10 * ROUNDING * (1 + np.abs(here).max(1, keepdims=True))
         going = wrong.any(1)
-        good = ~going
-        found[left[good]] = np.maximum(here[good], 0.0)
-        left, held = left[going], held[going] ^ wrong[going]
+        found[left[~going]] = np.maximum(here[~going], 0.0)
+        left, held, here = left[going], held[going] ^ wrong[going], here[going]
         if not len(left):
             return found
-    for row in left:
-        found[row] = _one_by_one(cosines, slopes[row])
+    begun = np.where(held & (here > 0) & (here < WILD), here, 0.0)
+    for row, weights in zip(left, begun, strict=True):
+        found[row] = _one_by_one(cosines, slopes[row], weights)
     return found
 
 
-def _one_by_one(cosines: Array, slopes: Array) -> Array:
-    """Lawson and Hanson 1974, "Solving Least Squares Problems", chapter 23, on the Gramian."""
-    weights = np.zeros(len(slopes))
-    active: list[int] = []
+def _one_by_one(cosines: Array, slopes: Array, weights: Array) -> Array:
+    """Lawson and Hanson 1974, "Solving Least Squares Problems", chapter 23, on the Gramian, from `weights` [K] >= 0 on."""
+    active = np.flatnonzero(weights > 0).tolist()
     for _ in range(10 * len(slopes)):
+        _settle(cosines, slopes, weights, active)
         outside = slopes + cosines @ weights
         outside[active] = 0.0
         enters = int(outside.argmin())
         if outside[enters] >= -10 * ROUNDING * (1 + weights.max()):
             break
         active.append(enters)
-        while True:
-            part = cosines[np.ix_(active, active)] + ROUNDING * np.eye(len(active))
-            there, here = np.linalg.solve(part, -slopes[active]), weights[active]
-            if (there > 0).all():
-                weights[active] = there
-                break
-            falling = there <= 0
-            steps = here[falling] / np.maximum(here[falling] - there[falling], np.finfo(np.float64).tiny)
-            here = np.maximum(here + steps.min() * (there - here), 0.0)
-            here[np.flatnonzero(falling)[steps.argmin()]] = 0.0
-            weights[active] = here
-            active = [k for k in active if weights[k] > 0]
     return weights
+
+
+def _settle(cosines: Array, slopes: Array, weights: Array, active: list[int]) -> None:
+    """Walk to the minimum over `active`; who would go below 0 on the way leaves it."""
+    while active:
+        part = cosines[active][:, active] + ROUNDING * np.eye(len(active))
+        there, here = np.linalg.solve(part, -slopes[active]), weights[active]
+        falling = there <= 0
+        if not falling.any():
+            weights[active] = there
+            return
+        steps = here[falling] / np.maximum(here[falling] - there[falling], np.finfo(np.float64).tiny)
+        here = np.maximum(here + steps.min() * (there - here), 0.0)
+        here[np.flatnonzero(falling)[steps.argmin()]] = 0.0
+        weights[active] = here
+        active[:] = [k for k in active if weights[k] > 0]

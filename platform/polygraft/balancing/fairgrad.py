@@ -25,7 +25,7 @@ class FairGrad(Weighting):
     modes = ("last_layer", "parameters")
     cost = "a few K x K solves; in parameters mode K backwards"
 
-    def __init__(self, alpha: Annotated[float, Range(min=0.1, max=10)] = 1.0) -> None:
+    def __init__(self, alpha: Annotated[float, Range(min=0.5, max=10)] = 1.0) -> None:
         super().__init__()
         self.alpha = alpha
 

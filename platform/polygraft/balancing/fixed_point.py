@@ -7,7 +7,7 @@ import numpy as np
 from polygraft.balancing.solvers import Array
 from polygraft.balancing.unit_gradients import unit
 
-BOUND = 1e-12  # of b^3, see below: nothing for an ordinary b, and no b beyond 1000
+LARGEST = 1e3  # of b, see below
 STEPS = 100
 
 
@@ -15,8 +15,8 @@ def fixed_point(gramian: Array, power: float = 1.0) -> Array:
     """a [K] > 0 with sum_j <g_k, g_j> a_j = a_k^(-power): the minimiser of a^T G a / 2 - sum_k (integral of a_k^(-power)).
 
     a = t b with t_k = |g_k|^(-2 / (1 + power)): M b = m b^(-power), M = t G t, m its diagonal; b = 1 for orthogonal
-    gradients of any lengths. Where gradients cancel (sum_k w_k g_k = 0 with w >= 0) there is no fixed point: m b^3 BOUND
-    on the left, a quartic in the convex problem, keeps b <= 1000 there and moves an ordinary b by 1e-12 of itself.
+    gradients of any lengths. Where gradients cancel (sum_k w_k g_k = 0 with w >= 0) there is no fixed point: b^6 in the
+    convex problem keeps b at about 1000 there, and moves b = 10 by 1e-12 of itself (power 1).
     A gradient of no length gets the mean of the other weights; ones if all are such.
     """
     lengths, cosines = unit(gramian)
@@ -37,9 +37,10 @@ def _newton(matrix: Array, mass: Array, power: float) -> Array:
     """Newton's steps, each halved until b stays positive and the convex problem's slope along it has not turned too far."""
 
     def slopes(here: Array) -> tuple[Array, Array]:
-        pull, push = mass * here**-power, (BOUND * mass) * here**3
-        return matrix @ here + push - pull, (power * pull + 3 * push) / here
+        pull, push = mass * here**-power, bound * here**5
+        return matrix @ here + push - pull, (power * pull + 5 * push) / here
 
+    bound = LARGEST ** -(5 + power) * mass  # as strong as the pull where b is the largest
     here = np.ones(len(mass))
     slope, bend = slopes(here)
     for _ in range(STEPS):

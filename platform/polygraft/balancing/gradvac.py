@@ -38,19 +38,24 @@ class GradVac(Weighting):
     def weigh(self, tasks: TaskGradients) -> Tensor:
         """Weights [K] of the summed, turned gradients."""
         gramian = tasks.gramian.numpy()  # [K, K]
-        lengths = np.sqrt(gramian.diagonal().clip(min=0))
+        count = len(gramian)
+        lengths, mine = np.sqrt(gramian.diagonal().clip(min=0)), np.arange(count)
         pairs = np.ix_(tasks.index.numpy(), tasks.index.numpy())
-        usual, weights = self.usual.numpy(), np.eye(len(gramian))  # row i: task i's turned gradient in terms of all
-        goals = usual[pairs]
-        for i, mine in enumerate(weights):
-            for j in torch.randperm(len(gramian), generator=tasks.chance).tolist():
-                length = float(np.sqrt(max(mine @ gramian @ mine, 0.0)))
-                if j == i or not length * lengths[j] > 0:
-                    continue
-                cosine, goal = float(np.clip(mine @ gramian[j] / (length * lengths[j]), -1, 1)), goals[i, j]
-                if cosine < goal:
-                    sine, goal_sine = np.sqrt(1 - cosine**2), np.sqrt(max(1 - goal**2, 0.0))
-                    mine[j] += length * (goal * sine - cosine * goal_sine) / (lengths[j] * max(goal_sine, SMALLEST))
-                goals[i, j] += self.beta * (cosine - goal)
+        usual = self.usual.numpy()
+        goals, weights, products = usual[pairs], np.eye(count), gramian.copy()  # row i of products: <turned g_i, g_j>
+        orders = np.stack([torch.randperm(count, generator=tasks.chance).numpy() for _ in mine], 1)
+        for others in orders:  # each task by itself, all side by side: task i meets others[i]
+            length = np.sqrt((weights * products).sum(1).clip(min=0))
+            size = length * lengths[others]
+            meets = (others != mine) & (size > 0)
+            cosine = np.where(meets, products[mine, others] / np.where(meets, size, 1), 1).clip(-1, 1)
+            goal = goals[mine, others]
+            if (turns := meets & (cosine < goal)).any():
+                sine, goal_sine = np.sqrt(1 - cosine**2), np.sqrt((1 - goal**2).clip(min=SMALLEST**2))
+                share = length * (goal * sine - cosine * goal_sine) / (np.where(turns, lengths[others], 1) * goal_sine)
+                share = np.where(turns, share, 0)
+                weights[mine, others] += share
+                products += share[:, None] * gramian[others]
+            goals[mine, others] += np.where(meets, self.beta * (cosine - goal), 0)
         usual[pairs] = goals
         return torch.from_numpy(weights.sum(0))

@@ -13,7 +13,7 @@ Aim = Callable[[list[int], Array], Array]
 """The best point, as weights, of the affine hull of these tasks; its second argument is where the walk stands."""
 
 ROUNDING = 1e-12  # share of the squared length by which a task may lie below the hyperplane
-STATIONARY = 1e-6  # share of the longest gradient below which the hull's nearest point counts as zero
+STATIONARY = 1e-6  # share of the lengths of what is summed below which a sum counts as zero
 
 
 def min_norm(gramian: Array) -> Array:
@@ -41,8 +41,10 @@ def _between_two(gram: Array) -> Array:
 def _wolfe(gram: Array) -> Array:
     """A step that no longer shortens the vector, in float64, ends it: what it had before is returned."""
 
+    hulls = Hulls(gram)
+
     def aim(active: list[int], _: Array) -> Array:
-        return _affine_min_norm(gram[np.ix_(active, active)])
+        return hulls.nearest(active)
 
     active, weights = _begin(aim, len(gram))
     best, shortest = weights, np.inf
@@ -94,21 +96,35 @@ def _walk(aim: Aim, active: list[int], weights: Array) -> Array:
     return found
 
 
-def _affine_min_norm(gram: Array) -> Array:
-    """Weights that sum to 1, of any sign, of the shortest combination.
+class Hulls:
+    """Affine hulls of some of the gradients at a time, solved for unit gradients: a long one hides no short one."""
 
-    (1 + G) v = 1 and w = v / sum v: regular for affinely independent gradients, also where G is not.
-    """
-    solved = solve(gram + 1.0, np.ones(len(gram)))
-    found: Array = solved / solved.sum()
-    return found
+    def __init__(self, gram: Array) -> None:
+        """gram: the longest gradient has length 1."""
+        self.shorts = 1 / np.maximum(np.sqrt(np.diagonal(gram)), ROUNDING)
+        self.cosines = gram * self.shorts * self.shorts[:, None]
+
+    def bordered(self, active: list[int], wanted: Array) -> Array:
+        """(u 1 + G) x = wanted [n, active], for some u > 0: regular for affinely independent gradients, also where G is not."""
+        shorts = self.shorts[active]
+        shares = shorts / sqrt(float(shorts @ shorts))
+        square = self.cosines[active][:, active] + shares * shares[:, None]
+        found: Array = solve(square, (wanted * shorts).T).T * shorts
+        return found
+
+    def nearest(self, active: list[int]) -> Array:
+        """Weights [active] that sum to 1, of any sign, of the shortest combination: (u 1 + G) v = 1 and w = v / sum v."""
+        solved = self.bordered(active, np.ones((1, len(active))))[0]
+        found: Array = solved / solved.sum()
+        return found
 
 
 def solve(square: Array, wanted: Array) -> Array:
-    """square x = wanted [K] or [K, n]. Where rounding or equal gradients leave it singular, least squares serve."""
+    """square x = wanted [K, n]. Where rounding or equal gradients leave it singular, least squares serve."""
     try:
         solved: Array = np.linalg.solve(square, wanted).astype(np.float64, copy=False)
-        if not np.abs(square @ solved - wanted).max() < 1e-9:
+        off = np.abs(square @ solved - wanted).max(0)
+        if not (off <= 1e-9 * np.abs(wanted).max(0)).all():
             raise np.linalg.LinAlgError
     except np.linalg.LinAlgError:
         solved = np.linalg.lstsq(square, wanted, rcond=None)[0].astype(np.float64, copy=False)
@@ -116,12 +132,13 @@ def solve(square: Array, wanted: Array) -> Array:
 
 
 def ball(gramian: Array, radius: float) -> Array:
-    """m [K] >= 0 such that d = g_0 + sum_k m_k g_k maximises min_k <g_k, d> with |d - g_0| <= radius |g_0|; g_0 is the mean.
+    """m [K] such that d = g_0 + sum_k m_k g_k maximises min_k <g_k, d> with |d - g_0| <= radius |g_0|; g_0 is the mean.
 
     By duality m = w r / |g_w|, r = radius |g_0|, where w on the simplex minimises <g_w, g_0> + r |g_w| (Liu et al. 2021,
     equation 3). Solved by Wolfe's active set: on an affine hull the minimiser is closed-form, w = p + s q, with p the
     hull's nearest point, q the way along it against g_0, s = |g_p| / sqrt(r^2 - |g_q|^2); where the root is none, q itself
-    descends for ever, and a task leaves. So m = q + p / s, which stays finite where g_p = 0: a Pareto stationary point.
+    descends for ever, and a task leaves. So m = q + p / s. Where g_p = 0, a Pareto stationary point, p / s is noise and
+    left out: each gradient counts as having STATIONARY of its length in a direction of its own.
     """
     tasks = len(gramian)
     scale = float(np.diagonal(gramian).max(initial=0.0))
@@ -130,34 +147,38 @@ def ball(gramian: Array, radius: float) -> Array:
     if not reach > ROUNDING:
         return np.zeros(tasks)
     gram = gramian / scale
-    added = np.zeros(tasks)
+    ridge = STATIONARY**2 * np.maximum(np.diagonal(gram), STATIONARY**2)
+    ridged = gram + np.diag(ridge)
+    hulls = Hulls(ridged)
+    stretched, added = np.zeros(tasks), np.zeros(tasks)  # q + p / s, and the same without noise
 
     def aim(active: list[int], here: Array) -> Array:
-        part = gram[np.ix_(active, active)]
-        both = solve(part + 1.0, np.stack([np.ones(len(active)), -mean[active]], 1))
-        nearest = both[:, 0] / both[:, 0].sum()
-        along = both[:, 1] - both[:, 1].sum() * nearest
-        squares = float(nearest @ part @ nearest), float(along @ part @ along)
-        left = reach**2 - squares[1]
-        if left <= 0 and (along < 0).any():
+        part, toward = ridged[active][:, active], -mean[active]
+        nearest, along = hulls.bordered(active, np.stack([np.ones(len(active)), toward]))
+        nearest = nearest / nearest.sum()
+        along = along - along.sum() * nearest
+        square, left = float(nearest @ part @ nearest), reach**2 - float(along @ part @ along)
+        if left <= ROUNDING * reach**2 and (along < 0).any():
             beyond: Array = here - 2 * along / along.min()  # of the border: along.min() < 0, and here <= 1
             return beyond
-        step = sqrt(max(squares[0], 0.0) / left) if left > 0 else 0.0
-        added[:] = 0.0
-        added[active] = along + (nearest / step if squares[0] > STATIONARY**2 and step > 0 else 0.0)
-        best_here: Array = nearest + step * along
-        return best_here
+        step = sqrt(square / max(left, ROUNDING * reach**2))
+        stretched[:], added[:] = 0.0, 0.0
+        stretched[active] = along + nearest / step
+        heard = max(1 - 2 * float(nearest**2 @ ridge[active]) / square, 0.0)  # 0 where p is the ridge's alone
+        added[active] = along + heard * nearest / step
+        there: Array = nearest + step * along
+        return there
 
     active, weights = _begin(aim, tasks)
     best, least = added.copy(), np.inf
     while True:
-        value = float(mean @ weights) + reach * sqrt(max(float(weights @ gram @ weights), 0.0))
+        value = float(mean @ weights) + reach * sqrt(max(float(weights @ ridged @ weights), 0.0))
         if value >= least:
             return best
         best, least = added.copy(), value
-        slopes = mean + gram @ added
+        slopes = mean + ridged @ stretched
         enters = int(slopes.argmin())
-        if value - slopes[enters] <= ROUNDING * (1 + abs(value)) or enters in active:
+        if float(weights @ slopes) - slopes[enters] <= ROUNDING or enters in active:
             return best
         active.append(enters)
         weights = _walk(aim, active, weights)

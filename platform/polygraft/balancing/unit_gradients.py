@@ -30,11 +30,13 @@ def components(square: Array) -> tuple[Array, Array]:
 def equal_angles(cosines: Array, alive: NDArray[np.bool_]) -> Array:
     """c [K] with C c = 1 for the tasks that are alive, 0 for the others: sum_k c_k u_k has the same product with each u_k.
 
-    By the pseudo-inverse where the unit gradients u depend on each other: least squares, and the shortest c.
+    By the pseudo-inverse where the unit gradients u depend on each other: least squares, and the shortest c; zeros where
+    what can be reached of the ones is rounding (each gradient has its opposite).
     """
     values, vectors = components(cosines)
-    found: Array = (vectors / values) @ (vectors.T @ alive.astype(np.float64))
-    return np.where(alive, found, 0.0)
+    reached = vectors.T @ alive.astype(np.float64)
+    found: Array = (vectors / values) @ reached
+    return np.where(alive & (reached @ reached > COMPONENT * len(values)), found, 0.0)
 
 
 def impartial(gramian: Array) -> Array:
