@@ -33,6 +33,7 @@ class Loop:
         )
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.01)
         self.scaler = None if scale is None else torch.amp.GradScaler("cpu", init_scale=scale)
+        self.gramian: Bits = {}
 
     def losses(self, rows: Rows) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
         """The features, the mean losses, and over how much weight they are means; NaN where that is nothing."""
@@ -65,10 +66,12 @@ class Loop:
         with torch.no_grad():
             for rows in parts:
                 self.balance.observe(*self.losses(rows)[1:], last=rows is parts[-1])
+        if seen is not None and seen.gramian is not None:
+            self.gramian = {"gramian": seen.gramian}
         return seen is not None
 
     def left(self) -> Bits:
-        """Everything that a step may change: weights, moments, the balancer's state and number of steps."""
+        """Everything that a step may change: weights, moments, the balancer's state and number of steps; and what it saw."""
         state = self.balance.state_dict()
         moments = self.optimizer.state_dict()["state"]
         return {
@@ -76,6 +79,7 @@ class Loop:
             **{f"moment:{i}/{key}": each.clone() for i, slots in moments.items() for key, each in slots.items()},
             **{f"balancer:{key}": each.clone() for key, each in state["balancer"].items()},
             "steps": torch.tensor(state["steps"]),
+            **self.gramian,
         }
 
 

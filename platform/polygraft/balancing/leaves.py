@@ -31,6 +31,7 @@ def own_leaves(
             "Give the last shared layer, or leave that parameter out of shared=."
         )
     own = {task: {key: each for key, each in found.items() if key not in common} for task, found in reached.items()}
+    refuse_sharded(each for found in own.values() for each in found.values())
     for one, other in combinations(own, 2):
         if both := own[one].keys() & own[other].keys():
             shape = tuple(next(each for key, each in own[one].items() if key in both).shape)
@@ -40,7 +41,6 @@ def own_leaves(
                 + ("Compile the trunk and each head by themselves, or add it there" if compiled else "Add it there")
                 + ", or let the cut come later."
             )
-    refuse_sharded(each for found in own.values() for each in found.values())
     return {task: list(found.values()) for task, found in own.items()}
 
 

@@ -110,14 +110,23 @@ def test_two_ranks_equal_one_process_with_and_without_ddp(tmp_path: Path) -> Non
                 for end in ends:
                     torch.testing.assert_close(end[f"{method}/{mode}/{ddp}|{key}"], each, rtol=1e-9, atol=1e-9)
     for rank in range(2):
-        unused, different = (tmp_path / f"{rank}.refusals").read_text().splitlines()
-        assert unused == (
-            "the model is wrapped in DistributedDataParallel(find_unused_parameters=True), which waits for hooks that never "
-            "run here. Set it to False, or leave DDP out: Balance reduces the gradients itself."
-        )
-        assert different.startswith(
+        said = dict(line.split("|") for line in (tmp_path / f"{rank}.refusals").read_text().splitlines())
+        for case in ("unused parameters", "static graph", "unused parameters behind the features"):
+            assert said[case] == (
+                "the model is wrapped in DistributedDataParallel(find_unused_parameters=True), or with a static_graph, which "
+                "waits for hooks that never run here. Set it to False, or leave DDP out: Balance reduces the gradients itself."
+            )
+        assert said["different tasks"].startswith(
             "the ranks' first backward differ in their tasks or in the parameters that they reach."
         )
+        assert said["different numbers of micro-batches"] == (
+            "the ranks bring 1, 2 micro-batches to one step. Give each rank the same number; "
+            "one with counts={} weighs nothing."
+        )
+        for case in ("fully_shard", "tensor parallel"):
+            assert said[case].startswith("a parameter of shape (6, 4) is sharded over the ranks (FSDP, tensor parallelism).")
+        assert said["FSDP"].startswith("a parameter of shape (")
+        assert "is sharded over the ranks (FSDP, tensor parallelism)." in said["FSDP"]
 
 
 def refusal(balance: Balance, losses: dict[str, Tensor], **given: Tensor) -> str:
