@@ -31,7 +31,9 @@ def test_micro_batches_equal_one_batch_also_where_their_number_changes(name: str
         ends.append(loop.left())
     assert ends[0].keys() == ends[1].keys()
     for key, each in ends[0].items():
-        torch.testing.assert_close(ends[1][key], each, rtol=1e-12, atol=1e-12, msg=lambda text, key=key: f"{key}: {text}")
+        torch.testing.assert_close(
+            ends[1][key], each, rtol=1e-12, atol=1e-12, msg=lambda text, key=key: f"{key}: {text}"
+        )
 
 
 @pytest.mark.slow

@@ -165,7 +165,9 @@ class Balance:
         tapes, self.kept = numbered(self.kept, words, self.parameters.shared[0].device), []
         engine = self._ready(tapes)
         before = [(each, each.grad) for each in self.parameters if each.grad is not None]
-        with torch.autocast(engine.setup.shared.device.type, enabled=False):  # inner products need more than half precision
+        with torch.autocast(
+            engine.setup.shared.device.type, enabled=False
+        ):  # inner products need more than half precision
             if scaler is None or not scaler.is_enabled():
                 seen: Measured | NotFinite = engine.backward(tapes, self.steps)
             else:

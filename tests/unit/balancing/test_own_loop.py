@@ -101,7 +101,7 @@ def test_famo_looks_back() -> None:
 
 
 @pytest.mark.slow
-def test_two_ranks_equal_one_process_with_and_without_ddp(tmp_path: Path) -> None:
+def test_two_ranks_equal_one_process_with_and_without_ddp_and_micro_batches(tmp_path: Path) -> None:
     multiprocessing.spawn(rank_of_two, (str(tmp_path),), nprocs=2)
     ends = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
     for method, mode in CASES:
@@ -124,7 +124,9 @@ def test_two_ranks_equal_one_process_with_and_without_ddp(tmp_path: Path) -> Non
             "one with counts={} weighs nothing."
         )
         for case in ("fully_shard", "tensor parallel"):
-            assert said[case].startswith("a parameter of shape (6, 4) is sharded over the ranks (FSDP, tensor parallelism).")
+            assert said[case].startswith(
+                "a parameter of shape (6, 4) is sharded over the ranks (FSDP, tensor parallelism)."
+            )
         assert said["FSDP"].startswith("a parameter of shape (")
         assert "is sharded over the ranks (FSDP, tensor parallelism)." in said["FSDP"]
 
