@@ -12,7 +12,7 @@ import torch.multiprocessing as multiprocessing
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from balancing_toy import CASES, ROWS, TASKS, Network, Rows, batch, row_losses
+from balancing_toy import CASES, ROWS, SETTINGS, TASKS, Network, Rows, batch, row_losses
 from polygraft import Balance
 
 STEPS = 4  # step 3 has no label of `kind`
@@ -27,9 +27,15 @@ class Loop:
         torch.manual_seed(5)
         self.network = Network().to(dtype)
         self.mode, self.dtype = mode, dtype
-        layer = self.network.last if mode == "last_layer" else None
         self.balance = Balance(
-            name, shared=self.network.shared(), layer=layer, tasks=TASKS, seed=7, rank=4, agreement_every=2
+            name,
+            shared=self.network.shared(),
+            layer=self.network.last if mode == "last_layer" else None,
+            tasks=TASKS,
+            seed=7,
+            rank=4,
+            agreement_every=2,
+            **SETTINGS.get(name, {}),  # type: ignore[arg-type]
         )
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.01)
         self.scaler = None if scale is None else torch.amp.GradScaler("cpu", init_scale=scale)

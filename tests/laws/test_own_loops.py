@@ -47,10 +47,9 @@ def test_ranks_with_micro_batches_equal_one_process_with_all_of_them_bit_for_bit
 
 
 @every_case
-@pytest.mark.parametrize("scale", [2.0**16, 2.0**-6])
-def test_a_scale_that_is_a_power_of_two_changes_no_bit(name: str, mode: str, scale: float) -> None:
+def test_a_scale_that_is_a_power_of_two_changes_no_bit(name: str, mode: str) -> None:
     ends = []
-    for given in (None, scale):
+    for given in (None, 2.0**16):
         loop = Loop(name, mode, torch.float32, given)
         for step in range(4):
             assert loop.step(parts_of(batch(step, torch.float32), 2))
