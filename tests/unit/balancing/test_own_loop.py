@@ -100,6 +100,33 @@ def test_famo_looks_back() -> None:
     assert after[1] / after[0] > losses["late"] / losses["delay"]
 
 
+@pytest.mark.parametrize("mode", ["last_layer", "features", "parameters"])
+def test_a_micro_batch_without_counts_weighs_nothing(mode: str) -> None:
+    ends = []
+    for idle in (False, True):
+        model = Model()
+        balance = Balance(
+            "mgda", shared=model.trunk.parameters(), layer=model.trunk[-1] if mode == "last_layer" else None
+        )
+        for step in range(1 + idle):
+            features, losses = losses_of(model, step)
+            counts = dict.fromkeys(losses, 11) if step == 0 else {}
+            given = features if mode == "features" else None
+            seen = balance.backward(losses, counts, features=given, last=step == int(idle))
+            assert (seen is None) == (step != int(idle))
+        ends.append(gradients(model))
+    torch.testing.assert_close(ends[1], ends[0])
+
+
+def test_observe_wants_the_micro_batches_of_backward() -> None:
+    model = Model()
+    balance = Balance("famo", shared=model.trunk.parameters())
+    balance.backward(losses_of(model)[1], last=False)
+    balance.backward(losses_of(model)[1])
+    with pytest.raises(UserError, match=r"backward took 2 micro-batches, observe 1\. Show it the same\."):
+        balance.observe(losses_of(model)[1])
+
+
 @pytest.mark.slow
 def test_two_ranks_equal_one_process_with_and_without_ddp_and_micro_batches(tmp_path: Path) -> None:
     multiprocessing.spawn(rank_of_two, (str(tmp_path),), nprocs=2)
