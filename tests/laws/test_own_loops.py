@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
-from balancing_toy import CASES, batch
+from balancing_toy import CASES, METHODS, batch
 from own_loop_toy import MICRO, Bits, Loop, parts_of, spoiled, train, two_ranks
+from polygraft.balancing.base import Surgery
+from polygraft.core.catalogue import catalogue
 
 every_case = pytest.mark.parametrize(("name", "mode"), CASES)
 
@@ -55,6 +58,33 @@ def test_a_scale_that_is_a_power_of_two_changes_no_bit(name: str, mode: str) -> 
             assert loop.step(parts_of(batch(step, torch.float32), 2))
         ends.append(loop.left())
     assert_equal(*ends)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if catalogue("balancing")[name].facts["tracked"]])
+def test_what_is_tracked_by_column_is_put_back_when_the_method_itself_overflows(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tasks' gradients are finite, what the method makes of them is not; its moving averages were stepped by then."""
+    ends = []
+    for spoil in (False, True):
+        loop = Loop(name, "parameters", torch.float32, 2.0**10)
+        for step in range(3):
+            parts = parts_of(batch(step, torch.float32), 2)
+            if spoil and step > 0:
+                assert loop.balance.engine is not None
+                balancer = loop.balance.engine.balancer
+                way = "combine" if isinstance(balancer, Surgery) else "weigh"
+                whole = getattr(balancer, way)
+                with monkeypatch.context() as patch:
+                    patch.setattr(balancer, way, lambda tasks, whole=whole: infinite(whole(tasks)))
+                    assert not loop.step(parts)
+            assert loop.step(parts)
+        ends.append(loop.left())
+    assert_equal(*ends)
+
+
+def infinite(made: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    return made * torch.inf if isinstance(made, Tensor) else tuple(each * torch.inf for each in made)
 
 
 @every_case

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from polygraft.balancing.gradients import Gradients, Measured, NotFinite, Tape
 
@@ -27,19 +26,9 @@ def scaled_backward(
     scale = float(scaler.scale(torch.ones((), device=parameters[0].device)))
     put_back = engine.snapshot()
     try:
-        measured = engine.backward([replace(tape, scale=scale) for tape in tapes], step)
-        if _finite(parameters):
-            return measured
-        broken = tuple(task for task in measured.tasks if not _finite(engine.own.get(task, ())))
-        overflow = NotFinite(step, broken or measured.tasks, "gradient", ())
-    except NotFinite as error:
-        overflow = error
-    put_back()
-    for parameter in parameters:
-        parameter.grad = torch.full_like(parameter, torch.inf)
-    return overflow
-
-
-def _finite(parameters: Sequence[Tensor]) -> bool:
-    gradients = [each.grad for each in parameters if each.grad is not None]
-    return bool(torch.nn.utils.get_total_norm(gradients, torch.inf).isfinite())
+        return engine.backward([replace(tape, scale=scale) for tape in tapes], step)
+    except NotFinite as overflow:
+        put_back()  # what is tracked by column, too, which was stepped where only the scaled sum overflowed
+        for parameter in parameters:
+            parameter.grad = torch.full_like(parameter, torch.inf)
+        return overflow
