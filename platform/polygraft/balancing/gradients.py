@@ -11,7 +11,7 @@ of that: uneven shards and missing labels need no further thought. Weights must 
 differentiated, so all shards' graphs are kept until then.
 
 DDP does not see `torch.autograd.grad` (pytorch#47562), so the sums over workers are made here. Stock DDP around the model
-does no harm, but with `find_unused_parameters=True` it waits for hooks that never come: `own_loop.py` refuses that.
+does no harm, but with `find_unused_parameters=True` it waits for hooks that never come: `leaves.py` refuses that.
 """
 
 from __future__ import annotations
@@ -105,6 +105,11 @@ class Gradients:
     def _numbers(self) -> list[tuple[str, Tensor]]:
         """The method's state, but for what is tracked by column: a few numbers a task."""
         return [(name, each) for name, each in self.balancer.named_buffers() if name not in self.balancer.tracked]
+
+    def snapshot(self) -> Callable[[], None]:
+        """What puts this worker's part of the method's state back as it is now; nothing is sent."""
+        state = {name: each.clone() for name, each in self.balancer.state_dict().items()}
+        return lambda: self.balancer.load_state_dict(state) and None
 
     @property
     def at_cut(self) -> bool:

@@ -25,12 +25,15 @@ class Tape:
     losses: by task, a scalar with its graph: the LOCAL SUM of the rows' weighted losses, never divided.
     weights: by task, a scalar: the local sum of the rows' weights. A task absent from the shard has weight 0, or no entry.
     offset: the number of the shard's first row in the global batch.
+    scale: what backward passes start from in place of 1, so that half precision does not lose small gradients. What is
+        left in `.grad` is that many times too large; what a method sees is not.
     """
 
     losses: Mapping[str, Tensor]
     weights: Mapping[str, Tensor | float]
     cut: Cut | None = None
     offset: int = 0
+    scale: float = 1.0
 
 
 class NotFinite(RunFailed):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.tensor import distribute_module
 from torch.nn.parallel import DistributedDataParallel
 
 from polygraft.balancing.own_loop import Balance
@@ -36,23 +43,26 @@ def data(step: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def train(method: str, mode: str, rank: int, world: int, ddp: bool = False) -> dict[str, Tensor]:
-    """The weights after four steps; the loop is what anyone would write."""
+    """The weights after four steps; the loop is what anyone would write. In DDP, with two micro-batches a step."""
     model = Model()
     wrapped = DistributedDataParallel(model) if ddp else model
     layer = model.trunk[-1] if mode == "last_layer" else None
     balance = Balance(method, shared=model.trunk.parameters(), layer=layer, tasks=["late", "delay"])
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    mine = slice(rank * ROWS // world, (rank + 1) * ROWS // world)
+    mine = range(rank * ROWS // world, (rank + 1) * ROWS // world)
+    middle = mine.start + len(mine) // 2
+    parts = [slice(mine.start, middle), slice(middle, mine.stop)] if ddp else [slice(mine.start, mine.stop)]
     for step in range(4):
-        inputs, targets, labelled = (each[mine] for each in data(step))
         optimizer.zero_grad()
-        features, outputs = wrapped(inputs)
-        losses = {
-            "late": ((outputs["late"] - targets) ** 2).mean(),
-            "delay": (outputs["delay"] - targets)[labelled].abs().mean(),  # NaN where nothing is labelled
-        }
-        counts = {"late": len(inputs), "delay": int(labelled.sum())}
-        balance.backward(losses, counts, features=features if mode == "features" else None)
+        for part in parts:
+            inputs, targets, labelled = (each[part] for each in data(step))
+            features, outputs = wrapped(inputs)
+            losses = {
+                "late": ((outputs["late"] - targets) ** 2).mean(),
+                "delay": (outputs["delay"] - targets)[labelled].abs().mean(),  # NaN where nothing is labelled
+            }
+            counts = {"late": len(inputs), "delay": int(labelled.sum())}
+            balance.backward(losses, counts, features=features if mode == "features" else None, last=part is parts[-1])
         optimizer.step()
     return {key: each.detach().clone() for key, each in model.state_dict().items()}
 
@@ -80,31 +90,77 @@ def rank_of_two(rank: int, folder: str) -> None:
             for key, each in train(method, mode, rank, 2, ddp).items()
         }
         save_file(found, f"{folder}/{rank}.safetensors")
-        with open(f"{folder}/{rank}.refusals", "w") as file:
-            file.writelines(f"{refusal()}\n" for refusal in (unused_parameters, different_tasks))
+        said = {case: refused(cause) for case, cause in CAUSES.items()}
+        Path(f"{folder}/{rank}.refusals").write_text("".join(f"{case}|{words}\n" for case, words in said.items()))
     finally:
         dist.destroy_process_group()
 
 
-def unused_parameters() -> str:
-    model = Model()
-    wrapped = DistributedDataParallel(model, find_unused_parameters=True)
-    _, outputs = wrapped(data(0)[0])
-    return refused(
-        Balance("mgda", shared=model.trunk.parameters()), {task: each.sum() for task, each in outputs.items()}
-    )
+def summed(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {task: each.sum() for task, each in outputs.items()}
 
 
-def different_tasks() -> str:
+def unused_parameters(**options: bool) -> None:
     model = Model()
-    _, outputs = model(data(0)[0])
+    outputs = DistributedDataParallel(model, **options)(data(0)[0])[1]
+    Balance("mgda", shared=model.trunk.parameters()).backward(summed(outputs))
+
+
+def unused_behind_features() -> None:
+    model = Model()
+    features = DistributedDataParallel(model.trunk, find_unused_parameters=True)(data(0)[0])
+    losses = {task: head(features).sum() for task, head in model.heads.items()}
+    Balance("mgda", shared=model.trunk.parameters()).backward(losses, features=features)
+
+
+def different_tasks() -> None:
+    model = Model()
+    outputs = model(data(0)[0])[1]
     names = ["late", "delay"] if dist.get_rank() else ["delay", "late"]
-    return refused(Balance("mgda", shared=model.trunk.parameters()), {task: outputs[task].sum() for task in names})
+    Balance("mgda", shared=model.trunk.parameters()).backward({task: outputs[task].sum() for task in names})
 
 
-def refused(balance: Balance, losses: dict[str, Tensor]) -> str:
+def different_numbers() -> None:
+    model = Model()
+    balance = Balance("mgda", shared=model.trunk.parameters())
+    for last in [True] if dist.get_rank() == 0 else [False, True]:
+        balance.backward(summed(model(data(0)[0])[1]), last=last)
+
+
+def fully_sharded() -> None:
+    model = Model()
+    fully_shard(model.trunk, mesh=init_device_mesh("cpu", (2,)))
+    Balance("mgda", shared=model.trunk.parameters())
+
+
+def tensor_parallel() -> None:
+    model = Model()
+    distribute_module(model.trunk, init_device_mesh("cpu", (2,)))
+    Balance("mgda", shared=model.trunk.parameters())
+
+
+def flat() -> None:
+    """FSDP's first version: the graph ends at a flat parameter."""
+    model = Model()
+    wrapped = FullyShardedDataParallel(model, device_id=torch.device("cpu"), use_orig_params=True)
+    Balance("mgda", shared=model.trunk.parameters()).backward(summed(wrapped(data(0)[0])[1]))
+
+
+CAUSES: dict[str, Callable[[], None]] = {
+    "unused parameters": partial(unused_parameters, find_unused_parameters=True),
+    "static graph": partial(unused_parameters, static_graph=True),
+    "unused parameters behind the features": unused_behind_features,
+    "different tasks": different_tasks,
+    "different numbers of micro-batches": different_numbers,
+    "fully_shard": fully_sharded,
+    "tensor parallel": tensor_parallel,
+    "FSDP": flat,
+}
+
+
+def refused(cause: Callable[[], None]) -> str:
     try:
-        balance.backward(losses)
+        cause()
     except UserError as error:
         return str(error)
     return "accepted"

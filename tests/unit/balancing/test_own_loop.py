@@ -100,8 +100,35 @@ def test_famo_looks_back() -> None:
     assert after[1] / after[0] > losses["late"] / losses["delay"]
 
 
+@pytest.mark.parametrize("mode", ["last_layer", "features", "parameters"])
+def test_a_micro_batch_without_counts_weighs_nothing(mode: str) -> None:
+    ends = []
+    for idle in (False, True):
+        model = Model()
+        balance = Balance(
+            "mgda", shared=model.trunk.parameters(), layer=model.trunk[-1] if mode == "last_layer" else None
+        )
+        for step in range(1 + idle):
+            features, losses = losses_of(model, step)
+            counts = dict.fromkeys(losses, 11) if step == 0 else {}
+            given = features if mode == "features" else None
+            seen = balance.backward(losses, counts, features=given, last=step == int(idle))
+            assert (seen is None) == (step != int(idle))
+        ends.append(gradients(model))
+    torch.testing.assert_close(ends[1], ends[0])
+
+
+def test_observe_wants_the_micro_batches_of_backward() -> None:
+    model = Model()
+    balance = Balance("famo", shared=model.trunk.parameters())
+    balance.backward(losses_of(model)[1], last=False)
+    balance.backward(losses_of(model)[1])
+    with pytest.raises(UserError, match=r"backward took 2 micro-batches, observe 1\. Show it the same\."):
+        balance.observe(losses_of(model)[1])
+
+
 @pytest.mark.slow
-def test_two_ranks_equal_one_process_with_and_without_ddp(tmp_path: Path) -> None:
+def test_two_ranks_equal_one_process_with_and_without_ddp_and_micro_batches(tmp_path: Path) -> None:
     multiprocessing.spawn(rank_of_two, (str(tmp_path),), nprocs=2)
     ends = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
     for method, mode in CASES:
@@ -110,14 +137,25 @@ def test_two_ranks_equal_one_process_with_and_without_ddp(tmp_path: Path) -> Non
                 for end in ends:
                     torch.testing.assert_close(end[f"{method}/{mode}/{ddp}|{key}"], each, rtol=1e-9, atol=1e-9)
     for rank in range(2):
-        unused, different = (tmp_path / f"{rank}.refusals").read_text().splitlines()
-        assert unused == (
-            "the model is wrapped in DistributedDataParallel(find_unused_parameters=True), which waits for hooks that never "
-            "run here. Set it to False, or leave DDP out: Balance reduces the gradients itself."
-        )
-        assert different.startswith(
+        said = dict(line.split("|") for line in (tmp_path / f"{rank}.refusals").read_text().splitlines())
+        for case in ("unused parameters", "static graph", "unused parameters behind the features"):
+            assert said[case] == (
+                "the model is wrapped in DistributedDataParallel(find_unused_parameters=True), or with a static_graph, which "
+                "waits for hooks that never run here. Set it to False, or leave DDP out: Balance reduces the gradients itself."
+            )
+        assert said["different tasks"].startswith(
             "the ranks' first backward differ in their tasks or in the parameters that they reach."
         )
+        assert said["different numbers of micro-batches"] == (
+            "the ranks bring 1, 2 micro-batches to one step. Give each rank the same number; "
+            "one with counts={} weighs nothing."
+        )
+        for case in ("fully_shard", "tensor parallel"):
+            assert said[case].startswith(
+                "a parameter of shape (6, 4) is sharded over the ranks (FSDP, tensor parallelism)."
+            )
+        assert said["FSDP"].startswith("a parameter of shape (")
+        assert "is sharded over the ranks (FSDP, tensor parallelism)." in said["FSDP"]
 
 
 def refusal(balance: Balance, losses: dict[str, Tensor], **given: Tensor) -> str:

@@ -84,7 +84,8 @@ class Features(Mode):
                 cut = _cut(tape)
                 pieces = torch.split(direction, [each.numel() for each in cut.features])
                 shaped = [
-                    piece.view(each.shape).to(each.dtype) for piece, each in zip(pieces, cut.features, strict=True)
+                    (piece * tape.scale).view(each.shape).to(each.dtype)
+                    for piece, each in zip(pieces, cut.features, strict=True)
                 ]
                 yield pull.trunk(setup, cut, shaped), head.own
 
@@ -92,7 +93,7 @@ class Features(Mode):
         deposit(setup, known, shards(), scales, heads=heads)
 
     def _stack(self, tape: Tape, head: pull.Heads) -> Tensor:
-        """[tasks, rows * width] of one shard, gradients of the local sums."""
+        """[tasks, rows * width] of one shard, gradients of the local sums, the scale taken out."""
         features = _cut(tape).features
         stack = torch.zeros(
             len(self.setup.tasks),
@@ -105,7 +106,7 @@ class Features(Mode):
             for piece, gradient in zip(pieces, head.features[task], strict=True):
                 if gradient is not None:
                     piece.view(gradient.shape).copy_(gradient)
-        return stack
+        return stack if tape.scale == 1 else stack.div_(tape.scale)
 
     def _summands(self, tape: Tape, stack: Tensor) -> Tensor:
         """Float64 [K^2 + 2 K]: the Gramian, the losses, the weights of one shard."""

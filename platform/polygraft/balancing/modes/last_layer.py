@@ -63,6 +63,8 @@ class LastLayer(Mode):
         assert cut is not None
         assert cut.layer_input is not None
         left, width = self._left(cut)
+        if tape.scale != 1:
+            left = left / tape.scale
         counted = local_sums(setup, tape)
         size = left.shape[1] * width
         vector = torch.empty(len(setup.tasks) * size + len(counted), dtype=setup.dtype, device=left.device)

@@ -54,6 +54,8 @@ class Parameters(Mode):
             weights = heads_weights = weigh(setup, known, tasks)
             part = tuple(torch.tensor(weights, dtype=block.dtype, device=block.device) @ block for block in rows)
         whole = setup.shards.gather_columns(torch.cat(part), setup.shared.size)
+        if tapes[0].scale != 1:
+            whole *= tapes[0].scale
         deposit_flat(setup, known, whole, summed, head_scales(setup, known, heads_weights))
         return measured(known, weights=weights, gramian=tasks.gramian)
 
@@ -90,7 +92,7 @@ def rows_of(
         for each in slices
     )
     for k, count in enumerate(known.weights):
-        part = pending[k].wait() / count
+        part = pending[k].wait() / (count * tapes[0].scale)
         for block, piece in zip(blocks, torch.split(part, [each.stop - each.start for each in slices]), strict=True):
             block[k] = piece
     return blocks, own

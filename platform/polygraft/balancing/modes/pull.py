@@ -29,7 +29,7 @@ Gradient = Tensor | None
 
 @dataclass(frozen=True)
 class Heads:
-    """What a backward through one shard's heads gave, by task: gradients of its LOCAL SUM of losses.
+    """What a backward through one shard's heads gave, by task: gradients of its LOCAL SUM of losses, times the scale.
 
     features: at the cut, parallel to `cut.features`. own: of the task's own parameters.
     """
@@ -53,9 +53,9 @@ def heads(setup: Setup, tape: Tape) -> Heads:
     ends = {task: cut.aliases[task] if cut.aliases else cut.features for task in tasks}
     if cut.aliases:
         inputs = [each for task in tasks for each in (*ends[task], *setup.own.get(task, ()))]
-        found: Iterator[Gradient] = iter(_grad([tape.losses[task] for task in tasks], inputs))
+        found: Iterator[Gradient] = iter(_grad(*_seeded(tape, tasks, inputs)))
     else:
-        apart = [_grad([tape.losses[task]], [*ends[task], *setup.own.get(task, ())], keep=True) for task in tasks]
+        apart = [_grad(*_seeded(tape, [task], [*ends[task], *setup.own.get(task, ())]), keep=True) for task in tasks]
         found = chain.from_iterable(apart)
     for task in tasks:
         features[task] = tuple(islice(found, len(ends[task])))
@@ -119,7 +119,7 @@ def row(
     shared, own = setup.shared.parameters, tuple(setup.own.get(task, ()))
     if task not in tape.losses or not tape.losses[task].requires_grad:
         return (None,) * len(shared), (None,) * len(own)
-    found = _grad([tape.losses[task]], [*shared, *own], keep=keep)
+    found = _grad(*_seeded(tape, [task], [*shared, *own]), keep=keep)
     return found[: len(shared)], found[len(shared) :]
 
 
@@ -133,7 +133,7 @@ def weighted(
     if not tasks:
         return (None,) * len(setup.shared.parameters), heads
     losses = [tape.losses[task] for task in tasks]
-    seeds = [torch.full_like(loss, scales[task]) for task, loss in zip(tasks, losses, strict=True)]
+    seeds = [torch.full_like(loss, scales[task] * tape.scale) for task, loss in zip(tasks, losses, strict=True)]
     inputs = [*setup.shared.parameters, *(each for task in tasks for each in mine[task])]
     found = iter(_grad(losses, inputs, seeds))
     shared = tuple(islice(found, len(setup.shared.parameters)))
@@ -145,7 +145,7 @@ def plain_heads(setup: Setup, tape: Tape, names: Sequence[str]) -> dict[str, tup
     own: dict[str, tuple[Gradient, ...]] = {task: (None,) * len(setup.own.get(task, ())) for task in names}
     tasks = [task for task in differentiable(setup, tape) if task in own]
     inputs = [each for task in tasks for each in setup.own.get(task, ())]
-    found = iter(_grad([tape.losses[task] for task in tasks], inputs, keep=True))
+    found = iter(_grad(*_seeded(tape, tasks, inputs), keep=True))
     return own | {task: tuple(islice(found, len(own[task]))) for task in tasks}
 
 
@@ -159,6 +159,14 @@ def combined(gradients: Sequence[tuple[float, tuple[Gradient, ...]]]) -> list[Gr
             mine = total[i]
             total[i] = gradient * scale if mine is None else mine.add_(gradient, alpha=scale)
     return total
+
+
+def _seeded(
+    tape: Tape, tasks: Sequence[str], inputs: Sequence[Tensor]
+) -> tuple[list[Tensor], Sequence[Tensor], list[Tensor]]:
+    """The tasks' losses, and what the backward from each starts from."""
+    losses = [tape.losses[task] for task in tasks]
+    return losses, inputs, [torch.full_like(loss, tape.scale) for loss in losses]
 
 
 def _grad(
