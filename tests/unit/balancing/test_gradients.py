@@ -147,6 +147,30 @@ def test_the_last_layers_gramian_whatever_stands_behind_it(behind: nn.Module) ->
     torch.testing.assert_close(measured.gramian, rows @ rows.T)
 
 
+def test_a_frozen_last_layer_has_no_gramian_and_what_stands_behind_it_learns() -> None:
+    net, behind = network(), nn.LayerNorm(4)
+    net["trunk"].requires_grad_(False)
+    mine = Gradients(
+        registry.make("mgda"),
+        mode="last_layer",
+        tasks=["a", "b"],
+        shared=list(behind.parameters()),
+        own={task: list(net[task].parameters()) for task in ("a", "b")},
+        shards=Shards(1),
+        seed=0,
+    )
+    inputs = torch.randn(5, 3)
+    z = net["trunk"](inputs)
+    features = behind(z)
+    leaves = {task: (features.detach().requires_grad_(),) for task in ("a", "b")}
+    losses = {task: (net[task](leaf) ** 2).sum() for task, (leaf,) in leaves.items()}
+    measured = mine.backward([Tape(losses, dict.fromkeys(losses, 5.0), Cut((features,), leaves, inputs, z))], 1)
+    assert measured.gramian is not None
+    assert not measured.gramian.any()
+    assert behind.weight.grad is not None
+    assert behind.weight.grad.any()
+
+
 def test_gradients_share_no_memory() -> None:
     """Two parameters that are only ever added get one tensor from autograd; clipping in place must not scale it twice."""
     net = network()

@@ -43,6 +43,20 @@ def test_equal_is_the_plain_sum_and_adds_to_what_is_there() -> None:
         torch.testing.assert_close(each, 2 * plain[name])
 
 
+def test_weights_by_name_reach_the_method() -> None:
+    model = Model()
+    _, losses = losses_of(model)
+    (first, *_), weights = losses, {next(iter(losses)): 3.0}
+    sum(loss * weights.get(task, 1.0) for task, loss in losses.items()).backward()  # type: ignore[union-attr]
+    plain = gradients(model)
+    model.zero_grad()
+    Balance("fixed", shared=model.trunk.parameters(), weights=weights).backward(losses_of(model)[1])
+    for name, each in gradients(model).items():
+        torch.testing.assert_close(each, plain[name])
+    with pytest.raises(UserError, match=f"there is no task 'other'.* tasks has {first}"):
+        Balance("fixed", shared=model.trunk.parameters(), weights={"other": 1}).backward(losses_of(model)[1])
+
+
 @pytest.mark.parametrize("mode", ["last_layer", "features", "parameters"])
 def test_what_is_given_selects_the_mode(mode: str) -> None:
     model = Model()
