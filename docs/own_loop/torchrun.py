@@ -32,6 +32,6 @@ for _epoch in range(EPOCHS):
         optimizer.step()
         conflicts.append(seen.conflict_rate)
 
-print(f"rank {rank} of {world}:", figures(model, conflicts))
+print(f"rank {rank} of {world}: {figures(model, conflicts)}")
 if dist.is_initialized():
     dist.destroy_process_group()

@@ -92,5 +92,6 @@ def test_half_precision_skips_what_overflows_and_learns(lines: dict[str, str]) -
 @pytest.mark.slow
 def test_two_ranks_under_torchrun_end_with_the_bits_of_one_process(folder: Path, lines: dict[str, str]) -> None:
     printed = run(folder, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "torchrun.py")
-    assert sorted(line.split(":")[0] for line in printed) == ["rank 0 of 2", "rank 1 of 2"]
-    assert {weights(line) for line in printed} == {weights(lines["torchrun"])}
+    words = " ".join(printed)  # two processes write to one pipe, and their pieces may mingle
+    assert sorted(re.findall(r"rank \d of 2", words)) == ["rank 0 of 2", "rank 1 of 2"]
+    assert re.findall(r"weights ([0-9a-f]{12})", words) == [weights(lines["torchrun"])] * 2
