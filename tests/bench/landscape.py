@@ -38,6 +38,11 @@ def losses(x: Point) -> Point:
     return tuple(value + LIFT for value, _ in _both(x))  # type: ignore[return-value]
 
 
+def gradients(x: Point) -> list[Point]:
+    """Of both losses."""
+    return [gradient for _, gradient in _both(x)]
+
+
 def _both(x: Point) -> list[tuple[float, Point]]:
     """Each loss with its gradient."""
     above, below = max(tanh(x[1] / 2), 0.0), max(tanh(-x[1] / 2), 0.0)
@@ -63,9 +68,9 @@ def descend(method: str, start: Point, *, scale: float, steps: int, lr: float) -
     assert isinstance(balancer, Weighting)
     point, mean, square, way = list(start), [0.0, 0.0], [0.0, 0.0], [start]
     for step in range(1, steps + 1):
-        weights, gradients = _weigh(balancer, step, _both((point[0], point[1])), scale)
+        weights, slopes = _weigh(balancer, step, _both((point[0], point[1])), scale)
         for k in range(2):
-            slope = weights[0] * gradients[0][k] + weights[1] * gradients[1][k]
+            slope = weights[0] * slopes[0][k] + weights[1] * slopes[1][k]
             mean[k] += 0.1 * (slope - mean[k])
             square[k] += 0.001 * (slope * slope - square[k])
             point[k] -= lr * mean[k] / (1 - 0.9**step) / (sqrt(square[k] / (1 - 0.999**step)) + 1e-8)
@@ -78,15 +83,15 @@ def _weigh(
     balancer: Weighting, step: int, both: list[tuple[float, Point]], scale: float
 ) -> tuple[list[float], list[Point]]:
     factors = (scale, 1.0)
-    gradients = [(factor * g[0], factor * g[1]) for factor, (_, g) in zip(factors, both, strict=True)]
+    slopes = [(factor * g[0], factor * g[1]) for factor, (_, g) in zip(factors, both, strict=True)]
     values = tuple(factor * (value + LIFT) for factor, (value, _) in zip(factors, both, strict=True))
 
     def gramian() -> Tensor:
-        inner = [[a[0] * b[0] + a[1] * b[1] for b in gradients] for a in gradients]
+        inner = [[a[0] * b[0] + a[1] * b[1] for b in slopes] for a in slopes]
         return torch.tensor(inner, dtype=torch.float64)
 
     shown = StepGradients(Totals(step, ("1", "2"), (0, 1), values, (1.0, 1.0)), 0, Shards(1), gramian=gramian)
-    return balancer.weigh(shown).tolist(), gradients
+    return balancer.weigh(shown).tolist(), slopes
 
 
 def off(point: Point) -> float:
@@ -148,15 +153,18 @@ def _land() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=35_000)
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--methods", nargs="*", default=METHODS)
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
-    print(f"how far from the Pareto front five starts end, Adam 1e-3, {arguments.steps:,} steps; * is there (< {NEAR})")
+    print(
+        f"how far from the Pareto front five starts end, Adam {arguments.lr:g}, {arguments.steps:,} steps; * is there (< {NEAR})"
+    )
     ways: dict[str, list[list[Point]]] = {}
     for method in arguments.methods:
         words = []
         for scale in SCALES:
-            lines = [descend(method, start, scale=scale, steps=arguments.steps, lr=1e-3) for start in STARTS]
+            lines = [descend(method, start, scale=scale, steps=arguments.steps, lr=arguments.lr) for start in STARTS]
             ways.setdefault(method, lines)
             words.append(f"{scale:g} x first loss: " + _ends(lines))
         print(f"{method:<12} " + "   ".join(words), flush=True)

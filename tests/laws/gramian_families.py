@@ -120,13 +120,16 @@ def matrices(family: Callable[[int, Chance], Rows], sizes: tuple[int, ...] = SIZ
     return [family(tasks, np.random.default_rng([tasks, len(family.__name__)])) for tasks in sizes]
 
 
-def weigh(variant: str, rows: Rows) -> Rows:
-    """Weights [K] of a fresh method at its first step, all losses 1."""
+def weigh(variant: str, rows: Rows, blur: Chance | None = None) -> Rows:
+    """Weights [K] of a fresh method at its first step, all losses 1. blur: round the Gramian as float32 gradients do."""
     name, settings = VARIANTS[variant]
     count = len(rows)
+    gramian = rows @ rows.T
+    if blur is not None:
+        noise = 2.0**-23 * blur.normal(size=(count, count))
+        gramian *= 1 + noise + noise.T
     totals = Totals(0, tuple(map(str, range(count))), tuple(range(count)), (1.0,) * count, (1.0,) * count)
-    gradients = (torch.from_numpy(np.ascontiguousarray(rows)),)
-    shown = StepGradients(totals, 0, Shards(1), rows=gradients, columns=lambda: (torch.arange(rows.shape[1]),))
+    shown = StepGradients(totals, 0, Shards(1), gramian=lambda: torch.from_numpy(gramian))
     return registry.make(name, settings, tasks=count).weigh(shown).numpy()
 
 

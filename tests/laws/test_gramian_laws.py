@@ -43,6 +43,13 @@ def test_weights_are_finite(variant: str, family: Family) -> None:
         assert np.isfinite(weigh(variant, rows)).all()
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@on(*ALL)
+def test_weights_are_finite_where_rounding_left_negative_eigenvalues(variant: str, family: Family) -> None:
+    for rows in matrices(family):
+        assert np.isfinite(weigh(variant, rows, blur=np.random.default_rng(len(rows)))).all()
+
+
 @every_variant_where("no task is worse off")
 @on(*ALL)
 def test_no_task_is_worse_off(variant: str, family: Family) -> None:

@@ -157,14 +157,15 @@ def ball(gramian: Array, radius: float) -> Array:
         nearest, along = hulls.bordered(active, np.stack([np.ones(len(active)), toward]))
         nearest = nearest / nearest.sum()
         along = along - along.sum() * nearest
-        square, left = float(nearest @ part @ nearest), reach**2 - float(along @ part @ along)
+        noise = float(nearest**2 @ ridge[active])
+        square, left = max(float(nearest @ part @ nearest), noise), reach**2 - float(along @ part @ along)
         if left <= ROUNDING * reach**2 and (along < 0).any():
             beyond: Array = here - 2 * along / along.min()  # of the border: along.min() < 0, and here <= 1
             return beyond
         step = sqrt(square / max(left, ROUNDING * reach**2))
         stretched[:], added[:] = 0.0, 0.0
         stretched[active] = along + nearest / step
-        heard = max(1 - 2 * float(nearest**2 @ ridge[active]) / square, 0.0)  # 0 where p is the ridge's alone
+        heard = max(1 - 2 * noise / square, 0.0)  # 0 where p is the ridge's alone
         added[active] = along + heard * nearest / step
         there: Array = nearest + step * along
         return there
