@@ -134,6 +134,6 @@ def weigh(variant: str, rows: Rows, blur: Chance | None = None) -> Rows:
 
 
 def longest(weights: Rows, rows: Rows) -> float:
-    """The longest summand: what rounding is measured by; where all weights are rounding, 1e-12 of the longest gradient."""
+    """The longest summand: what rounding is measured by; where all weights are rounding, 1e-9 of the longest gradient."""
     lengths = np.linalg.norm(rows, axis=1)
-    return max(float((np.abs(weights) * lengths).max()), 1e-12 * float(lengths.max()), 1e-300)
+    return max(float((np.abs(weights) * lengths).max()), 1e-9 * float(lengths.max()), 1e-300)
