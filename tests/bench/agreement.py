@@ -74,8 +74,9 @@ def parts(state: State, made: Experiment) -> Rows:
     told["last layer, full"] = of(last)
     told["last two layers"] = of(*layers[-2:])
     told["trunk, all layers and norms"] = of(network.sharing)
-    told["stems (embeddings)"] = of(network.stems)
-    return {part: each for part, each in told.items() if each.shape[1]}
+    if any(True for _ in network.stems.parameters()):
+        told["stems (embeddings)"] = of(network.stems)
+    return told
 
 
 def measured(made: Experiment, steps: int, every: int) -> Iterator[dict[str, Tensor]]:
