@@ -13,11 +13,13 @@ EXCEPTIONS = {
     },
     "the order of tasks does not matter": {
         "pcgrad": "the order of projections is drawn by the tasks' numbers",
-        "gradvac": "the order of turns is drawn by the tasks' numbers",
         "rlw": "its weights are drawn by the tasks' numbers",
         "krum": "of three tasks the nearest two have the same score, and the one that comes first is followed",
+        "torchjd": "PCGradWeighting draws its order by the tasks' numbers",
+        "gradvac": "the order of turns is drawn by the tasks' numbers",
     },
     "twice the losses are twice the gradient": {
+        "modo": "the step on its weights is gamma times the gradients' inner products, whatever these are",
         "famo": "it follows log losses, whose gradients do not see a factor",
         "db_mtl": "it follows log losses, whose gradients do not see a factor",
         "scale_invariant": "it follows log losses, whose gradients do not see a factor",

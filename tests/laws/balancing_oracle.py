@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from balancing_toy import TASKS, Network, Rows, row_losses
+from balancing_toy import TASKS, Network, Rows, independent, row_losses
 from oracles.plain import ORACLES, Direction, Seen, Weights
 from polygraft.balancing.collectives import ALIGN
 from polygraft.balancing.modes.last_layer import sketch
+from polygraft.core.catalogue import catalogue
 
 for file in sorted((Path(__file__).parent / "oracles").glob("[!_]*.py")):
     import_module(f"oracles.{file.stem}")
@@ -40,9 +41,12 @@ def flat(rows: list[list[Tensor]]) -> Tensor:
     return torch.stack([torch.cat([each.flatten() for each in row]) for row in rows])
 
 
-def mode_rows(network: Network, rows: Rows, mode: str, rank: int | None = None) -> Tensor:
+def mode_rows(
+    network: Network, rows: Rows, mode: str, rank: int | None = None, tasks: tuple[str, ...] = TASKS
+) -> Tensor:
     """[tasks, columns]: what the mode looks at."""
     losses, (a, z, features) = means(network, rows)
+    losses = {task: loss for task, loss in losses.items() if task in tasks}
     if mode == "losses":
         return EMPTY.expand(len(losses), 0)
     if mode == "parameters":
@@ -60,25 +64,43 @@ class PlainStep:
 
     def __init__(self, name: str, mode: str) -> None:
         self.oracle, self.mode = ORACLES[name](), mode
+        facts = catalogue("balancing")[name].facts
+        self.batches, self.follows = facts["batches"], facts["follows"]
 
     def gradients(self, network: Network, rows: Rows, step: int, rank: int | None) -> dict[str, Tensor | None]:
+        batches = [rows, *independent(step, rows.inputs.dtype, self.batches)]
+        tasks = tuple(task for task in TASKS if all(each.weights[task].sum() > 0 for each in batches))
         losses, (_, _, features) = means(network, rows)
-        own = {task: jacobian({task: loss}, list(network.own()[task]))[0] for task, loss in losses.items()}
+        losses = {task: losses[task] for task in tasks}
         shared = list(network.shared())
         numbers = column_numbers(network) if self.mode == "parameters" else torch.arange(features.numel())
         values = torch.stack([loss.detach() for loss in losses.values()])
-        seen = Seen(tuple(losses), values, mode_rows(network, rows, self.mode, rank), numbers, step)
+        looked = [mode_rows(network, each, self.mode, rank, tasks) for each in batches[-2:]]
+        seen = Seen(tasks, values, looked[0], numbers, step, looked[0] @ looked[-1].T)
         ones = torch.ones_like(values)
         if isinstance(self.oracle, Weights):
             weights = self.oracle.weigh(seen)
-            direction, heads = weights @ flat(jacobian(losses, shared)), weights if self.oracle.weighted else ones
-        else:
-            assert isinstance(self.oracle, Direction)
-            direction, heads = self.oracle.combine(seen), self.oracle.heads(seen)
-            if self.mode == "features":
-                found = torch.autograd.grad(features, shared, direction.view(features.shape), allow_unused=True)
-                zeros = zip(found, shared, strict=True)
-                direction = flat([[torch.zeros_like(p) if g is None else g for g, p in zeros]])[0]
+            heads = weights if self.oracle.weighted else ones
+            found = [self._along(network, each, tasks, weights, heads) for each in batches[: self.follows]]
+            return {name: _mean([each[name] for each in found]) for name in found[0]}
+        assert isinstance(self.oracle, Direction)
+        direction, heads = self.oracle.combine(seen), self.oracle.heads(seen)
+        if self.mode == "features":
+            pulled = torch.autograd.grad(features, shared, direction.view(features.shape), allow_unused=True)
+            zeros = zip(pulled, shared, strict=True)
+            direction = flat([[torch.zeros_like(p) if g is None else g for g, p in zeros]])[0]
+        own = {task: jacobian({task: loss}, list(network.own()[task]))[0] for task, loss in losses.items()}
+        return self._by_name(
+            network, direction, {task: [s * g for g in own[task]] for s, task in zip(heads, own, strict=True)}
+        )
+
+    def _along(
+        self, network: Network, rows: Rows, tasks: tuple[str, ...], weights: Tensor, heads: Tensor
+    ) -> dict[str, Tensor | None]:
+        """The gradients of one batch along the weights."""
+        losses = {task: loss for task, loss in means(network, rows)[0].items() if task in tasks}
+        own = {task: jacobian({task: loss}, list(network.own()[task]))[0] for task, loss in losses.items()}
+        direction = weights @ flat(jacobian(losses, list(network.shared())))
         return self._by_name(
             network, direction, {task: [s * g for g in own[task]] for s, task in zip(heads, own, strict=True)}
         )
@@ -98,6 +120,11 @@ class PlainStep:
             for parameter, gradient in zip(network.own()[task], gradients, strict=True):
                 found[names[id(parameter)]] = gradient
         return found
+
+
+def _mean(gradients: list[Tensor | None]) -> Tensor | None:
+    known = [each for each in gradients if each is not None]
+    return torch.stack(known).mean(0) if known else None
 
 
 def column_numbers(network: Network) -> Tensor:

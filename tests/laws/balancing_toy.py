@@ -13,6 +13,7 @@ from polygraft.balancing.base import Balancer
 from polygraft.balancing.gradients import Cut, Gradients, Shards, Tape
 from polygraft.core.catalogue import catalogue
 from polygraft.core.seeding import seed_torch
+from required_settings import REQUIRED
 
 TASKS = ("price", "kind", "sold")
 SHARDS = 5
@@ -23,6 +24,7 @@ CASES = [(name, mode) for name in METHODS for mode in (catalogue("balancing")[na
 SETTINGS: dict[str, dict[str, object]] = {
     "dwa": {"window": 2},
     "fixed": {"weights": {"price": 2.0, "sold": 0.25}},
+    **REQUIRED,
     "stch": {"mu": 0.5, "warmup": 1, "window": 2},
 }
 """What the laws set: clocks so short that a few steps see what comes after them."""
@@ -76,9 +78,9 @@ class Rows:
         return Rows(self.inputs[start:stop].clone(), cut(self.targets), cut(self.weights), start)
 
 
-def batch(step: int, dtype: torch.dtype) -> Rows:
-    """Step 3 has no label of `kind` at all; the last shard never has one of `sold`."""
-    chance = torch.Generator().manual_seed(1000 + step)
+def batch(step: int, dtype: torch.dtype, number: int = 0) -> Rows:
+    """Step 3 has no label of `kind` at all; the last shard never has one of `sold`. number: of independent batches."""
+    chance = torch.Generator().manual_seed(1000 + step + 10_000 * number)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=chance, dtype=torch.float64)
@@ -86,7 +88,7 @@ def batch(step: int, dtype: torch.dtype) -> Rows:
     inputs = normal(ROWS, 6)
     weights = {task: (torch.rand(ROWS, generator=chance) < 0.9).double() * (0.5 + normal(ROWS).abs()) for task in TASKS}
     weights["sold"][-ROWS // SHARDS :] = 0
-    if step == 3:
+    if step == 3 + number:  # of the step's batches one has a task that another lacks
         weights["kind"][:] = 0
     targets = {
         "price": (inputs[:, 0] * 2 + normal(ROWS)).to(dtype),
@@ -98,6 +100,11 @@ def batch(step: int, dtype: torch.dtype) -> Rows:
 
 def shard_of(rows: Rows, shard: int) -> Rows:
     return rows.part(shard * ROWS // SHARDS, (shard + 1) * ROWS // SHARDS)
+
+
+def independent(step: int, dtype: torch.dtype, count: int) -> list[Rows]:
+    """The step's other batches, for methods that compare `count` independent ones."""
+    return [batch(step, dtype, number) for number in range(1, count)]
 
 
 def row_losses(task: str, output: Tensor, target: Tensor) -> Tensor:
@@ -144,12 +151,17 @@ def gradients(network: Network, name: str, mode: str, shards: Shards, **options:
 
 
 def train(
-    name: str, mode: str, shards: Shards, steps: range, state: dict[str, dict[str, Tensor]] | None = None
+    name: str,
+    mode: str,
+    shards: Shards,
+    steps: range,
+    state: dict[str, dict[str, Tensor]] | None = None,
+    **options: object,
 ) -> dict[str, dict[str, Tensor]]:
     """Weights, AdamW's moments and the balancer's state after `steps`, and what each step followed; goes on from `state`."""
     torch.manual_seed(5)
     network = Network(dropout=0.3)
-    engine = gradients(network, name, mode, shards)
+    engine = gradients(network, name, mode, shards, **options)
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.1)
     if state is not None:
         network.load_state_dict(state["weights"])
@@ -157,16 +169,17 @@ def train(
         resume(optimizer, state["moments"])
     followed = dict(state["followed"]) if state is not None else {}
     for step in steps:
-        rows = batch(step, torch.float32)
+        first = batch(step, torch.float32)
 
-        def forward(step: int = step, rows: Rows = rows) -> list[Tape]:
+        def forward(number: int, rows: Rows, step: int = step) -> list[Tape]:
             tapes = []
             for shard in shards.mine:
-                seed_torch(7, step, shard, "dropout")
+                seed_torch(7, step, shard, f"dropout {number}")
                 tapes.append(tape(network, shard_of(rows, shard), cut=mode != "losses"))
             return tapes
 
-        measured = engine.backward(forward(), step)
+        others = enumerate(independent(step, torch.float32, engine.batches_of(step)), 1)
+        measured = engine.backward(forward(0, first), step, independent=[forward(*each) for each in others])
         assert network.last.bias.grad is not None
         followed[f"{step}/gradient"] = network.last.bias.grad.clone()
         seen = {"weights": measured.weights, "gramian": measured.gramian}
@@ -174,7 +187,7 @@ def train(
         optimizer.step()
         if engine.observes:
             with torch.no_grad():
-                engine.observe(forward(), step)
+                engine.observe(forward(0, first), step)
     return {
         "weights": {key: each.detach().clone() for key, each in network.state_dict().items()},
         "moments": {

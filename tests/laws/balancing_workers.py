@@ -17,17 +17,22 @@ from polygraft.balancing.gradients import Shards
 
 STEPS = 20
 Outcome = Mapping[str, Tensor]
+REUSED = [("pcgrad", "last_layer"), ("mgda", "parameters"), ("famo", "losses")]
+"""With weights that are refreshed every 3 steps: halfway is in the middle of a period."""
 
 
 def run_all(shards: Shards) -> dict[str, Outcome]:
     """By `balancer/mode`: everything a run of STEPS steps leaves, flat."""
     found: dict[str, Outcome] = {"collectives/": collectives(shards)}
-    for name, mode in CASES:
+    cases = [(each, {}) for each in CASES] + [(each, {"every": 3}) for each in REUSED]
+    for (name, mode), options in cases:
         if shards.world == 1:
-            left = train(name, mode, shards, range(STEPS))
+            left = train(name, mode, shards, range(STEPS), **options)
         else:  # halfway everything is saved, and a fresh start goes on from it
-            left = train(name, mode, shards, range(STEPS // 2, STEPS), train(name, mode, shards, range(STEPS // 2)))
-        found[f"{name}/{mode}"] = {f"{part}:{key}": each for part, mine in left.items() for key, each in mine.items()}
+            half = train(name, mode, shards, range(STEPS // 2), **options)
+            left = train(name, mode, shards, range(STEPS // 2, STEPS), half, **options)
+        ended = {f"{part}:{key}": each for part, mine in left.items() for key, each in mine.items()}
+        found[f"{name}/{mode}{'/reused' if options else ''}"] = ended
     return found
 
 
@@ -38,7 +43,7 @@ def collectives(shards: Shards) -> Outcome:
         vectors = [torch.randn(size, generator=torch.Generator().manual_seed(shard)) for shard in range(shards.total)]
         mine = [vectors[shard] for shard in shards.mine]
         found[f"sum {size}"] = shards.sum(each.clone() for each in mine)
-        part = shards.scatter_sum(each.clone() for each in mine).wait()
+        part = shards.scatter_sum(each.clone() for each in mine)
         found[f"gathered {size}"] = shards.gather_columns(part, size)
         pieces = torch.split(part, [block.stop - block.start for block in shards.blocks(size)])
         found[f"square {size}"] = shards.sum((piece @ piece).double() for piece in pieces)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from balancing_toy import CASES
-from balancing_workers import Outcome, outcomes
+from balancing_workers import REUSED, Outcome, outcomes
 
 
 @cache
@@ -24,7 +24,8 @@ def alone() -> dict[str, Outcome]:
 @pytest.mark.parametrize("world", [2, 3, 4])
 def test_the_number_of_workers_does_not_change_a_bit(world: int) -> None:
     """One test a number, for its workers are started once and run every case."""
-    assert alone().keys() == {*(f"{name}/{mode}" for name, mode in CASES), "collectives/"}
+    reused = (f"{name}/{mode}/reused" for name, mode in REUSED)
+    assert alone().keys() == {*(f"{name}/{mode}" for name, mode in CASES), *reused, "collectives/"}
     different = {}
     for rank, ended in enumerate(outcomes(world)):
         for case, wanted in alone().items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -21,14 +22,16 @@ from balancing_toy import (
     balancer,
     batch,
     gradients,
+    independent,
     shard_of,
     tape,
 )
 from gramian_families import VARIANTS
 from oracles.plain import ORACLES
 from polygraft.balancing import registry
-from polygraft.balancing.gradients import Gradients, Shards, Tape
+from polygraft.balancing.gradients import Gradients, Measured, Shards, Tape
 from polygraft.core.catalogue import catalogue
+from required_settings import REQUIRED
 
 every_case = pytest.mark.parametrize(("name", "mode"), CASES)
 
@@ -48,6 +51,12 @@ def tapes(net: Network, rows: Rows, mode: str, *, aliases: bool = True) -> list[
         tape(net, shard_of(rows, shard), cut=mode in ("last_layer", "features"), aliases=aliases)
         for shard in range(SHARDS)
     ]
+
+
+def go(engine: Gradients, step: int, rows: Rows, make: Callable[[Rows], list[Tape]]) -> Measured:
+    """A backward of the step's batch, and of its independent ones where the method asks for them."""
+    others = independent(step, rows.inputs.dtype, engine.batches_of(step))
+    return engine.backward(make(rows), step, independent=[make(each) for each in others])
 
 
 def left(net: Network) -> dict[str, Tensor | None]:
@@ -75,7 +84,7 @@ def test_a_step_equals_the_plain_oracle(name: str, mode: str, aliases: bool) -> 
     optimizers = [torch.optim.AdamW(each.parameters(), lr=0.01) for each in (mine, plain)]
     for step in range(6):
         rows = batch(step, torch.float64)
-        engine.backward(tapes(mine, rows, mode, aliases=aliases), step)
+        go(engine, step, rows, lambda each: tapes(mine, each, mode, aliases=aliases))
         wanted = oracle.gradients(plain, rows, step, rank=4)
         assert_same(left(mine), wanted)
         for parameter_name, parameter in plain.named_parameters():
@@ -94,8 +103,9 @@ def test_a_step_equals_the_plain_oracle(name: str, mode: str, aliases: bool) -> 
 def test_the_gramian_is_autograds(name: str, mode: str, rank: int | str) -> None:
     net, rows = network(), batch(0, torch.float64)
     engine = gradients(net, name, mode, Shards(SHARDS), rank=rank)
-    measured = engine.backward(tapes(net, rows, mode), 0)
-    looked_at = mode_rows(net, rows, mode, rank if isinstance(rank, int) else None)
+    measured = go(engine, 0, rows, lambda each: tapes(net, each, mode))
+    first_compared = [rows, *independent(0, torch.float64, engine.batches_of(0))][-2:][0]
+    looked_at = mode_rows(net, first_compared, mode, rank if isinstance(rank, int) else None)
     assert measured.gramian is not None
     torch.testing.assert_close(measured.gramian, looked_at @ looked_at.T, rtol=1e-9, atol=1e-12)
 
@@ -130,7 +140,7 @@ def test_measuring_the_agreement_changes_nothing() -> None:
 def test_one_task_is_a_plain_step(name: str, mode: str) -> None:
     net, rows = network(), batch(0, torch.float64)
     engine = Gradients(
-        registry.make(name, tasks=1, names=("sold",)),
+        registry.make(name, REQUIRED.get(name, {}), tasks=1, names=("sold",)),
         mode=mode,
         tasks=["sold"],
         shared=net.shared(),
@@ -138,11 +148,13 @@ def test_one_task_is_a_plain_step(name: str, mode: str) -> None:
         shards=Shards(SHARDS),
         seed=7,
     )
-    engine.backward(tapes(net, rows, mode), 1)
+    go(engine, 1, rows, lambda each: tapes(net, each, mode))
     found = left(net)
     net.zero_grad()
-    whole = tape(net, rows, cut=False)
-    (whole.losses["sold"] / whole.weights["sold"]).backward()
+    follows = engine.balancer.follows
+    for each in [rows, *independent(1, torch.float64, follows)]:
+        whole = tape(net, each, cut=False)
+        (whole.losses["sold"] / whole.weights["sold"] / follows).backward()
     wanted = {key: each for key, each in left(net).items() if each is not None}
     assert_same({key: found[key] for key in wanted}, dict(wanted), 1e-6 if name == "famo" else 1e-9)
 
@@ -162,7 +174,7 @@ def test_the_order_of_tasks_does_not_matter(name: str, mode: str) -> None:
             seed=7,
         )
         for step in (1, 2):
-            engine.backward(tapes(net, batch(step, torch.float64), mode), step)
+            go(engine, step, batch(step, torch.float64), lambda each, net=net: tapes(net, each, mode))
         ends.append(left(net))
     assert_same(*ends)
 
@@ -172,11 +184,14 @@ def test_twice_the_losses_are_twice_the_gradient(name: str, mode: str) -> None:
     ends = []
     for factor in (1, 2):
         net, rows = network(), batch(0, torch.float64)
-        scaled = [
-            Tape({task: loss * factor for task, loss in each.losses.items()}, each.weights, each.cut, each.offset)
-            for each in tapes(net, rows, mode)
-        ]
-        gradients(net, name, mode, Shards(SHARDS)).backward(scaled, 1)
+
+        def scaled(rows: Rows, net: Network = net, factor: int = factor) -> list[Tape]:
+            return [
+                Tape({task: loss * factor for task, loss in each.losses.items()}, each.weights, each.cut, each.offset)
+                for each in tapes(net, rows, mode)
+            ]
+
+        go(gradients(net, name, mode, Shards(SHARDS)), 1, rows, scaled)
         ends.append(left(net))
     assert_same({key: None if each is None else 2 * each for key, each in ends[0].items()}, ends[1])
 
@@ -186,9 +201,12 @@ def test_the_number_of_shards_changes_roundings_alone(name: str, mode: str) -> N
     ends = []
     for total in (1, 2, SHARDS):
         net, rows = network(), batch(1, torch.float64)
-        parts = [rows.part(s * ROWS // total, (s + 1) * ROWS // total) for s in range(total)]
-        engine = gradients(net, name, mode, Shards(total))
-        engine.backward([tape(net, part, cut=mode in ("last_layer", "features")) for part in parts], 1)
+
+        def parted(rows: Rows, net: Network = net, total: int = total) -> list[Tape]:
+            parts = [rows.part(s * ROWS // total, (s + 1) * ROWS // total) for s in range(total)]
+            return [tape(net, part, cut=mode in ("last_layer", "features")) for part in parts]
+
+        go(gradients(net, name, mode, Shards(total)), 1, rows, parted)
         ends.append(left(net))
     assert_same(ends[0], ends[1])
     assert_same(ends[0], ends[2])

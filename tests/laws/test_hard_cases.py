@@ -70,7 +70,7 @@ class Many(nn.Module):
         """Steps of the toy's descent, with what a method wants to see after each."""
         change = change or (lambda _, loss, __: loss)
         for step in range(1, count + 1):
-            engine.backward(self.tapes(mode, change), step)
+            go(engine, step, lambda: self.tapes(mode, change))
             self.move()
             if engine.observes:
                 engine.observe(self.tapes(mode, change), step)
@@ -80,6 +80,12 @@ class Many(nn.Module):
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter -= 0.01 * parameter.grad / (1 + parameter.grad.norm())
+
+
+def go(engine: Gradients, step: int, make: Callable[[], list[Tape]]) -> None:
+    """A step of as many batches as its method compares, all alike."""
+    first, *others = [make() for _ in range(engine.batches_of(step))]
+    engine.backward(first, step, independent=others)
 
 
 def gradients(net: nn.Module) -> dict[str, Tensor]:
@@ -130,7 +136,7 @@ def test_tasks_that_are_one_and_the_same_are_followed_their_one_way(name: str, m
     net = Many(THREE, alike=True)
     engine = net.engine(name, mode)
     for step in (1, 2):
-        engine.backward(net.tapes(mode, alike=True), step)
+        go(engine, step, lambda: net.tapes(mode, alike=True))
     found = torch.cat([each.grad.flatten() for each in net.trunk() if each.grad is not None])
     losses = [tape.losses["price"] for tape in net.tapes("parameters", alike=True)]
     wanted = torch.cat([each.flatten() for each in torch.autograd.grad(torch.stack(losses).sum(), net.trunk())])
@@ -175,12 +181,12 @@ def test_what_is_not_finite_is_told_and_changes_nothing(name: str, mode: str, ch
     net.steps(engine, mode)
     before = copy.deepcopy((dict(net.state_dict()), gradients(net), engine.state_dict()))
     with pytest.raises(NotFinite, match=f"step 4: the {what} of .*'kind'.* is not finite") as error:
-        engine.backward(net.tapes(mode, change), 4)
+        go(engine, 4, lambda: net.tapes(mode, change))
     assert error.value.tasks == ("kind",) or (what == "gradient" and mode == "losses")
     for one, other in zip(before, (dict(net.state_dict()), gradients(net), engine.state_dict()), strict=True):
         assert one.keys() == other.keys()
         assert [key for key, each in one.items() if not torch.equal(each, other[key])] == []
-    engine.backward(net.tapes(mode), 4)
+    go(engine, 4, lambda: net.tapes(mode))
     assert_sound(net, engine)
 
 
@@ -191,10 +197,14 @@ def test_a_heads_own_gradient_that_is_not_finite_is_told(name: str, mode: str) -
     engine = net.engine(name, mode)
     net.steps(engine, mode)
     before = copy.deepcopy((gradients(net), engine.state_dict()))
-    tapes = net.tapes(mode)
-    bent = endless_slope("kind", tapes[1].losses["kind"], net.heads["kind"].weight)
+
+    def bent() -> list[Tape]:
+        tapes = net.tapes(mode)
+        loss = endless_slope("kind", tapes[1].losses["kind"], net.heads["kind"].weight)
+        return [tapes[0], replace(tapes[1], losses={**tapes[1].losses, "kind": loss})]
+
     with pytest.raises(NotFinite, match="step 4: the gradient of 'kind' is not finite"):
-        engine.backward([tapes[0], replace(tapes[1], losses={**tapes[1].losses, "kind": bent})], 4)
+        go(engine, 4, bent)
     for one, other in zip(before, (gradients(net), engine.state_dict()), strict=True):
         assert [key for key, each in one.items() if not torch.equal(each, other[key])] == []
 
@@ -215,5 +225,5 @@ def test_a_method_that_gives_no_numbers_is_not_followed(name: str, mode: str, mo
         weigh = method.weigh  # type: ignore[operator]
         monkeypatch.setattr(method, "weigh", lambda tasks: weigh(tasks) * float("nan"))  # type: ignore[operator]
     with pytest.raises(NotFinite, match=f"step 4: the {what} of 'price', 'kind', 'sold' is not finite"):
-        engine.backward(net.tapes(mode), 4)
+        go(engine, 4, lambda: net.tapes(mode))
     assert all(torch.equal(each, before[key]) for key, each in gradients(net).items())

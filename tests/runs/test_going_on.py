@@ -10,6 +10,7 @@ import toy_suite
 from polygraft.assembly.job import lay_out, work
 from polygraft.assembly.run import STOP, Run
 from polygraft.core.catalogue import catalogue
+from required_settings import REQUIRED
 
 STEPS = 24
 HOW_OFTEN = {"steps": STEPS, "log_every": 4, "evaluate_every": 8, "save_every": 5, "clip": 1.0}
@@ -24,11 +25,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def begun(home: Path, name: str, method: str) -> Path:
-    """The folder of a new run, laid out."""
+def begun(home: Path, name: str, method: str, **said: object) -> Path:
+    """The folder of a new run, laid out; `said` goes to its balancer."""
     folder = home / "toy" / f"{method}-{name}"
     folder.mkdir(parents=True)
-    lay_out(toy_suite.toy(home, balancer={"name": method, "agreement_every": 7}, train=HOW_OFTEN), folder)
+    balancer = {"name": method, "agreement_every": 7, **REQUIRED.get(method, {}), **said}
+    lay_out(toy_suite.toy(home, balancer=balancer, train=HOW_OFTEN), folder)
     return folder
 
 
@@ -56,6 +58,15 @@ def test_stopped_and_continued_it_ends_with_the_bits_of_an_undisturbed_run(metho
     folder = begun(home, "stopped", method)
     stopped_after_each_step(folder, 9)
     assert_same_end(work(folder, attempt=10), whole)
+
+
+def test_stopped_while_weights_are_reused_it_ends_with_the_same_bits(home: Path) -> None:
+    """And with the same lines: a refresh after a line was due is told, with its drift. The method draws three batches."""
+    whole = work(begun(home, "whole-reused", "sdmgrad", every=5), attempt=1)
+    folder = begun(home, "stopped-reused", "sdmgrad", every=5)
+    stopped_after_each_step(folder, 3)
+    assert_same_end(work(folder, attempt=4), whole)
+    assert "balance/drift/change" in (whole.folder / "metrics.jsonl").read_text()
 
 
 def test_other_chance_ends_elsewhere(home: Path) -> None:

@@ -61,6 +61,18 @@ GOLDEN = [
     ("fairgrad", {"alpha": 2.0}, [0.4714, 0.3195], [0.0313, 0.7908, 0.7908]),
     ("config", {}, [1.2265, 0.8441], [0.1588, 2.0706, 2.0706]),
     ("gradnorm", {}, [1, 1], [2, 2, 2]),
+    ("torchjd", {"weighting": "PCGradWeighting"}, [2.2222, 1.5789], [0.5848, 3.8012, 3.8012]),
+    ("torchjd", {"weighting": "ConstantWeighting", "options": {"weights": [2.0, 0.5]}}, [2, 0.5], [-5, 2.5, 2.5]),
+    # both batches are J: the inner products are its Gramian
+    ("modo", {"gamma": 0.01, "rho": 0.0}, [0.55, 0.45], [0.5, 1, 1]),
+    ("modo", {"gamma": 0.01}, [0.55, 0.45], [0.5, 1, 1]),  # equal weights are pulled nowhere
+    (
+        "sdmgrad",
+        {"steps": 1, "lr": 0.5, "lambda": 0.0},
+        [0.5923, 0.4077],
+        [0.0767, 1, 1],
+    ),  # .5 + .5 (8 + 2) / 27.08 / 2
+    ("sdmgrad", {}, [0.1154, 0.8846], [4.8462, 1, 1]),  # .15 / 1.3: twenty steps of 10 end in the corner 0, 1
     ("graddrop", {"leak": 1.0}, None, [2, 2, 2]),
     ("db_mtl", {}, None, [0.0376, 0.4906, 0.4906]),
     ("db_mtl", {"beta": 0.0}, None, [0.3763, 4.9059, 4.9059]),
@@ -69,7 +81,7 @@ GOLDEN = [
 
 def shown() -> StepGradients:
     totals = Totals(step=0, names=("a", "b"), index=(0, 1), losses=(2.0, 0.5), weights=(1.0, 1.0))
-    return StepGradients(totals, 0, Shards(1), rows=(J.clone(),), columns=lambda: (torch.arange(3),))
+    return StepGradients(totals, 0, Shards(1), rows=(J.clone(),), columns=lambda: (torch.arange(3),)).crossed(J @ J.T)
 
 
 def follow(name: str, settings: dict[str, object]) -> tuple[torch.Tensor | None, torch.Tensor]:

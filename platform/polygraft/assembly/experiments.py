@@ -46,14 +46,15 @@ def experiment(
         num_shards=suite.train.shards,
         mixture=mixture(suite, prepared),
     )
-    cadence = _cadence(suite, total_steps(suite, prepared))
+    balancing = gradients(suite, learns.network)
+    cadence = _cadence(suite, total_steps(suite, prepared, batches=balancing.balancer.batches))
     clock = Clock()
     plan = TrainEverything()
     plan.prepare(learns.network)
     return Experiment(
         learner=learns,
         optimizer=mover(suite, learns),
-        gradients=gradients(suite, learns.network),
+        gradients=balancing,
         stream=stream,
         step=steps.make(
             suite.train.step.name,
@@ -83,6 +84,7 @@ def _cadence(suite: Suite, steps: int) -> Cadence:
         save=said.save_every,
         save_seconds=said.save_seconds,
         patience=said.patience,
+        reuse=suite.balancer.every,
     )
 
 

@@ -147,6 +147,7 @@ def gradients(suite: Suite, network: Network) -> Gradients:
         seed=suite.seed,
         rank=said.rank,
         agreement_every=said.agreement_every,
+        every=said.every,
     )
 
 

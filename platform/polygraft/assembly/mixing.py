@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from polygraft.assembly.tables import tasks_of
 from polygraft.core.catalogue import catalogue
+from polygraft.core.errors import fault
 from polygraft.data.mixing import registry as mixtures
 from polygraft.data.mixing.base import Mixture
 from polygraft.data.preparation import Prepared
@@ -29,15 +30,22 @@ def mixture(suite: Suite, prepared: Mapping[str, Prepared]) -> Mixture:
     return made
 
 
-def total_steps(suite: Suite, prepared: Mapping[str, Prepared]) -> int:
+def total_steps(suite: Suite, prepared: Mapping[str, Prepared], *, batches: int = 1) -> int:
     """Steps of a whole run: the suite's, or those of its epochs.
 
     Where each step takes every table, an epoch is one of the longest; where it takes one, as many steps as all tables have
-    batches: each row once, if tables were drawn by their rows.
+    batches: each row once, if tables were drawn by their rows. batches: independent ones that the balancer compares in a
+    step; an epoch has as many times fewer steps. Raises UserError where these would be of different tables.
     """
     said = suite.train
+    takes = catalogue("data/mixing", suite.folder)[said.mixture.name].facts["takes"]
+    if batches > 1 and takes != "all" and len(prepared) > 1:
+        raise fault(
+            f"balancer: '{suite.balancer.name}' compares {batches} batches of the same tables in a step, but mixture "
+            f"'{said.mixture.name}' draws one table for each. Take mixture: all, or another balancer.",
+            suite.where("balancer"),
+        )
     if said.steps:
         return said.steps
-    batches = [-(-len(table.splits["train"]) // said.batch_size) for table in prepared.values()]
-    takes = catalogue("data/mixing", suite.folder)[said.mixture.name].facts["takes"]
-    return math.ceil((said.epochs or 1.0) * (max(batches) if takes == "all" else sum(batches)))
+    counts = [-(-len(table.splits["train"]) // said.batch_size) for table in prepared.values()]
+    return math.ceil((said.epochs or 1.0) * (max(counts) if takes == "all" else sum(counts)) / batches)

@@ -43,6 +43,15 @@ class TaskGradients(ABC):
 
     @property
     @abstractmethod
+    def cross(self) -> Tensor:
+        """Float64 [K, K] on the CPU: inner products of the tasks' gradients on one batch (lines) with those on another.
+
+        Only for methods with `batches` above 1: of the step's last two batches, so that line and column are independent.
+        A task that lacks a label in any of the step's batches is absent.
+        """
+
+    @property
+    @abstractmethod
     def rows(self) -> Blocks:
         """[K, width] each: this worker's columns of the tasks' gradients. Not to be changed in place."""
 
@@ -66,7 +75,9 @@ class Balancer(nn.Module, ABC):
     needs: `losses` (never pays for a Jacobian), `gramian` [K, K], or `rows` [K, columns].
     modes: where its paper allows the gradients to be taken, the preferred one first; empty for methods on losses.
     heads: `plain` - a head follows its own task's gradient; `weighted` - the weighted loss is what is differentiated.
-    batches: independent batches a step draws.
+    batches: independent batches a step draws. follows: how many of them, the first ones, the update follows: the mean of
+        their gradients. The last two are compared; losses are those of the first.
+    elementwise: the gradients are combined element by element; no task has a weight.
     observes: the step runs one more forward pass after the update, without gradient, and calls `observe`.
     tracked: names of buffers that hold a number for each task and column (a moving average of the gradients, say).
         They are made by `prepare`, once the columns are known, each worker holding its own columns of them; a
@@ -79,6 +90,8 @@ class Balancer(nn.Module, ABC):
     modes: ClassVar[tuple[str, ...]] = ()
     heads: ClassVar[Literal["plain", "weighted"]] = "plain"
     batches: ClassVar[int] = 1
+    follows: ClassVar[int] = 1
+    elementwise: ClassVar[bool] = False
     observes: ClassVar[bool] = False
     tracked: ClassVar[tuple[str, ...]] = ()
     by_task: ClassVar[tuple[str, ...]] = ()
@@ -112,6 +125,7 @@ class Surgery(Balancer):
     """A method that combines the gradients element by element, or replaces them."""
 
     needs = "rows"
+    elementwise = True
 
     @abstractmethod
     def combine(self, tasks: TaskGradients) -> Blocks:

@@ -61,13 +61,6 @@ def tree(node: Node, part: Callable[[Node], T | None], add: Callable[[T, T], T])
     return add(left, tree((middle(node), node[1]), part, add))
 
 
-class Pending:
-    """A reduce-scatter under way; `wait` gives this rank's columns of the sum."""
-
-    def __init__(self, finish: Callable[[], Tensor]) -> None:
-        self.wait = finish
-
-
 class Shards:
     """The shards of a global batch and who holds them: rank r holds r * total // world up to (r + 1) * total // world.
 
@@ -122,10 +115,10 @@ class Shards:
         shape, flat = sums[0].shape, [each.reshape(-1) for each in sums]
         if flat[0].numel() <= SMALL:
             return self._sum_small(flat).view(shape)
-        return self.gather_columns(self._scatter(flat).wait(), flat[0].numel()).view(shape)
+        return self.gather_columns(self._scatter(flat), flat[0].numel()).view(shape)
 
-    def scatter_sum(self, vectors: Iterable[Tensor]) -> Pending:
-        """This rank's columns of the sum over all shards, once waited for. The vectors [P] are used up.
+    def scatter_sum(self, vectors: Iterable[Tensor]) -> Tensor:
+        """This rank's columns of the sum over all shards. The vectors [P] are used up.
 
         They are asked for one by one, so no more of them are alive than the tree is deep.
         """
@@ -163,9 +156,9 @@ class Shards:
             for node in self.nodes[self.rank]
         ]
 
-    def _scatter(self, sums: list[Tensor]) -> Pending:
+    def _scatter(self, sums: list[Tensor]) -> Tensor:
         if self.world == 1:
-            return Pending(lambda: sums[0])
+            return sums[0]
         widths = self.widths(sums[0].numel())
         if len(sums) == 1:
             outgoing = sums[0].contiguous()
@@ -181,23 +174,16 @@ class Shards:
         counts = [len(nodes) for nodes in self.nodes]
         incoming = outgoing.new_empty(sum(counts) * mine)
         self._count(outgoing.element_size() * (outgoing.numel() - len(sums) * mine))
-        work = dist.all_to_all_single(
+        dist.all_to_all_single(
             incoming,
             outgoing,
             [count * mine for count in counts],
             [len(sums) * width for width in widths],
             group=self.group,
-            async_op=True,
         )
+        return self._rest_of_tree(torch.split(incoming, mine) if mine else [incoming] * sum(counts))
 
-        def finish() -> Tensor:
-            assert work is not None
-            work.wait()
-            return self._rest_of_tree(torch.split(incoming, mine) if mine else [incoming] * sum(counts), outgoing)
-
-        return Pending(finish)
-
-    def _rest_of_tree(self, sums: Sequence[Tensor], _keep_alive: Tensor | None = None) -> Tensor:
+    def _rest_of_tree(self, sums: Sequence[Tensor]) -> Tensor:
         """The sum over all shards from every rank's subtrees, in the ranks' order."""
         nodes = [node for nodes in self.nodes for node in nodes]
         parts: Mapping[Node, Tensor] = dict(zip(nodes, sums, strict=True))
@@ -228,4 +214,4 @@ def _add_lists(left: list[Tensor], right: list[Tensor]) -> list[Tensor]:
     return left
 
 
-__all__ = ["ALIGN", "Pending", "Shards", "middle", "subtrees", "tree"]
+__all__ = ["ALIGN", "Shards", "middle", "subtrees", "tree"]

@@ -32,8 +32,9 @@ from polygraft.balancing.modes.features import Features
 from polygraft.balancing.modes.last_layer import LastLayer
 from polygraft.balancing.modes.losses import Losses
 from polygraft.balancing.modes.measured import Measured
-from polygraft.balancing.modes.mode import Mode
+from polygraft.balancing.modes.mode import Batches, Mode
 from polygraft.balancing.modes.parameters import Parameters
+from polygraft.balancing.modes.reuse import Reuse
 from polygraft.balancing.modes.setup import Setup, local_sums, totals
 from polygraft.core.features import Cut
 
@@ -45,6 +46,8 @@ MODES: dict[str, Callable[[Setup], Mode]] = {
     "features": Features,
     "parameters": Parameters,
 }
+REUSED = "reused."
+"""What the names of reused weights begin with in the state, beside the method's own."""
 
 
 @dataclass(eq=False)
@@ -54,6 +57,8 @@ class Gradients:
     mode: as `choose_mode` says. tasks: all of them, in one order on every worker. shared: parameters that several tasks
     train. own: by task, parameters that it alone trains. rank: columns of `last_layer`'s sketch, or `full`.
     agreement_every: steps between two measurements of how a cheap mode agrees with `parameters` (K backwards); 0 is never.
+    every: steps between two refreshes of the weights, which are reused in between (`modes/reuse.py`).
+    Raises UserError for `every` above 1 where the method has no weights.
     """
 
     balancer: Balancer
@@ -66,6 +71,7 @@ class Gradients:
     seed: int
     rank: int | Literal["full"] = 16
     agreement_every: int = 50
+    every: int = 1
 
     def __post_init__(self) -> None:
         everything = [*self.shared, *(each for mine in self.own.values() for each in mine)]
@@ -84,23 +90,34 @@ class Gradients:
             seed=self.seed,
             rank=None if self.rank == "full" else self.rank,
         )
+        self.reuse = Reuse(self.setup, self.every) if self.every > 1 else None
         self.way: Mode = MODES[self.mode](self.setup)
+        self._refreshed = True
 
-    def backward(self, tapes: Sequence[Tape], step: int) -> Measured:
+    def backward(self, tapes: Sequence[Tape], step: int, *, independent: Batches = ()) -> Measured:
         """Fill `.grad` of all parameters with the global gradient; what was there is replaced.
 
-        tapes: one for each of this worker's shards, in their order. step: chance is a function of it.
+        tapes: one for each of this worker's shards, in their order. step: chance is a function of it. independent: the
+        tapes of the step's other batches, `batches_of(step) - 1` of them.
         Raises NotFinite on every worker, before anything is changed, when a loss, a gradient or a weight is not.
         """
-        assert len(tapes) == len(self.shards.mine), f"{len(tapes)} tapes, shards {self.shards.mine}"
+        batches = (tapes, *independent)
+        assert all(len(each) == len(self.shards.mine) for each in batches), (
+            f"tapes are not of shards {self.shards.mine}"
+        )
+        assert len(batches) == self.batches_of(step), f"{len(batches)} batches, {self.batches_of(step)} are needed"
+        self._refreshed = self.reuse is None or self.reuse.due(step)
+        if self.reuse is not None and not self._refreshed:
+            return self.reuse.backward(tapes, step)
         measure = self.agreement_every > 0 and step % self.agreement_every == 0
         before = {name: each.clone() for name, each in self._numbers()}
         try:
-            return self.way.backward(tapes, step, measure=measure)
+            measured = self.way.backward(batches, step, measure=measure)
         except NotFinite:
             for name, each in self._numbers():
                 each.copy_(before[name])
             raise
+        return measured if self.reuse is None else self.reuse.keep(measured)
 
     def _numbers(self) -> list[tuple[str, Tensor]]:
         """The method's state, but for what is tracked by column: a few numbers a task."""
@@ -111,6 +128,10 @@ class Gradients:
         state = {name: each.clone() for name, each in self.balancer.state_dict().items()}
         return lambda: self.balancer.load_state_dict(state) and None
 
+    def batches_of(self, step: int) -> int:
+        """How many independent batches this step is of: the method's `batches`, one where weights are reused."""
+        return self.balancer.batches if self.reuse is None or self.reuse.due(step) else 1
+
     @property
     def at_cut(self) -> bool:
         """Whether the tapes must bring a cut, its aliases read by the tasks."""
@@ -118,8 +139,8 @@ class Gradients:
 
     @property
     def observes(self) -> bool:
-        """Whether the step owes the method a look at the losses after the update."""
-        return self.balancer.observes
+        """Whether the step owes the method a look at the losses after the update; not where its weights were reused."""
+        return self.balancer.observes and self._refreshed
 
     def observe(self, tapes: Sequence[Tape], step: int) -> None:
         """Show the method the losses of the same batch after the update; the tapes' losses need no graph."""
@@ -140,6 +161,8 @@ class Gradients:
             lines = zip(*(block.unbind() for block in self.balancer.blocks(name)), strict=True)
             whole = [self.shards.gather_columns(torch.cat(line), self.setup.shared.size).clone() for line in lines]
             state[name] = torch.stack(whole)
+        if self.reuse is not None:
+            state |= {f"{REUSED}{name}": each.clone() for name, each in self.reuse.state.items()}
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -150,4 +173,7 @@ class Gradients:
             if name in mine:
                 blocks = self.shards.blocks(self.setup.shared.size)
                 mine[name] = torch.cat([mine[name][:, block].reshape(-1) for block in blocks])
+        reused = {name: mine.pop(name) for name in list(mine) if self.reuse is not None and name.startswith(REUSED)}
         self.balancer.load_state_dict(mine, strict=True)
+        if self.reuse is not None:
+            self.reuse.load({name.removeprefix(REUSED): each for name, each in reused.items()})

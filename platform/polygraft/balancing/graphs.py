@@ -42,13 +42,16 @@ class NotFinite(RunFailed):
     But for one case: state by column, where a method's weights or its combined gradient are at fault, has moved.
 
     step: the step. tasks: whose it is. what: `loss`, `gradient`, `weight` or `combined gradient`.
-    shards: those of this worker's shards where a loss is not finite; their rows are the ones to look at.
+    shards: those of this worker's shards where a loss is not finite; their rows are the ones to look at. batch: which of
+    the step's independent batches it is.
     """
+
+    batch = 0
 
     def __init__(self, step: int, tasks: tuple[str, ...], what: str, shards: tuple[int, ...]) -> None:
         self.step, self.tasks, self.what, self.shards = step, tasks, what, shards
         names = ", ".join(f"'{task}'" for task in tasks)
         super().__init__(f"step {step}: the {what} of {names} is not finite. {MENDS[what]}")
 
-    def __reduce__(self) -> tuple[type[NotFinite], tuple[int, tuple[str, ...], str, tuple[int, ...]]]:
-        return type(self), (self.step, self.tasks, self.what, self.shards)
+    def __reduce__(self) -> tuple[type[NotFinite], tuple[int, tuple[str, ...], str, tuple[int, ...]], dict[str, int]]:
+        return type(self), (self.step, self.tasks, self.what, self.shards), {"batch": self.batch}

@@ -15,7 +15,7 @@ from polygraft.balancing.gradients import Gradients, Measured, NotFinite, Tape
 
 
 def scaled_backward(
-    engine: Gradients, tapes: Sequence[Tape], step: int, scaler: torch.amp.GradScaler
+    engine: Gradients, batches: Sequence[Sequence[Tape]], step: int, scaler: torch.amp.GradScaler
 ) -> Measured | NotFinite:
     """As `engine.backward`, but where a loss or a gradient is not finite, on any worker, NotFinite is returned on all.
 
@@ -26,7 +26,8 @@ def scaled_backward(
     scale = float(scaler.scale(torch.ones((), device=parameters[0].device)))
     put_back = engine.snapshot()
     try:
-        return engine.backward([replace(tape, scale=scale) for tape in tapes], step)
+        first, *others = [[replace(tape, scale=scale) for tape in tapes] for tapes in batches]
+        return engine.backward(first, step, independent=others)
     except NotFinite as overflow:
         put_back()  # what is tracked by column, too, which was stepped where only the scaled sum overflowed
         for parameter in parameters:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from polygraft.balancing.base import Blocks, Surgery, TaskGradients
+from polygraft.balancing.simplex import onto_simplex, shares
 from polygraft.core.catalogue import Range
-
-Array = NDArray[np.float64]
 
 
 class MoCo(Surgery):
@@ -78,18 +75,9 @@ class MoCo(Surgery):
 
     def _weigh(self, gramian: Tensor, index: Tensor) -> Tensor:
         """[K] on the simplex."""
-        share = self.weights[index].sum()  # 1, but for the absent tasks' part
-        before = self.weights[index] / share if share > 0 else torch.full_like(share, 1 / len(index)).repeat(len(index))
+        before, share = shares(self.weights, index)
         gamma = self.gamma / self.steps[index] ** self.gamma_fades
         aim = before - gamma * (gramian @ before + self.rho * before)
-        weights = torch.from_numpy(onto_simplex(aim.numpy()))
+        weights = onto_simplex(aim)
         self.weights[index] = share * weights
         return weights
-
-
-def onto_simplex(point: Array) -> Array:
-    """[K]: the nearest point whose numbers are >= 0 and sum to 1 (Duchi et al. 2008, figure 1)."""
-    falling = np.sort(point)[::-1]
-    excess = (np.cumsum(falling) - 1) / np.arange(1, len(point) + 1)
-    found: Array = np.maximum(point - excess[np.flatnonzero(falling > excess)[-1]], 0.0)
-    return found

@@ -30,6 +30,9 @@ from polygraft.balancing.watched_layer import WatchedLayer
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import fault
 
+Independent = Mapping[str, Tensor] | tuple[Mapping[str, Tensor], Mapping[str, float]]
+"""Of another batch: its losses, or its losses and counts, as `backward` takes them."""
+
 
 class Balance:
     """A balancer with the parameters that the tasks share.
@@ -37,7 +40,8 @@ class Balance:
     method, settings: as in a suite's `balancer`. shared: the parameters that all tasks train; whatever else a loss
     reaches is its task's own. layer: the last shared layer (an nn.Linear as a rule); its input and output are seen by
     hooks, and mode `last_layer` is taken. Without it, `features=` of `backward` takes mode `features`; without either,
-    mode `parameters`. tasks: their names, in order; by default those of the first `backward`.
+    mode `parameters`. tasks: their names, in order; by default those of the first `backward`. every: steps between two
+    refreshes of the weights; in between they are reused, and a step costs a plain one.
 
     kept: the micro-batches' graphs that wait for the last one. overflow: why the latest step was skipped, if it was.
     """
@@ -52,6 +56,7 @@ class Balance:
         seed: int = 0,
         rank: int | Literal["full"] = 16,
         agreement_every: int = 50,
+        every: int = 1,
         **settings: Any,
     ) -> None:
         plugins = catalogue("balancing")
@@ -59,16 +64,26 @@ class Balance:
             raise fault(f"Balance('{method}'): " + "; ".join(f"{key}: {what}" for key, what in problems))
         self.method, self.settings, self.facts = method, settings, plugins[method].facts
         self.parameters = OwnParameters([each for each in shared if each.requires_grad])
-        self.options: dict[str, Any] = {"seed": seed, "rank": rank, "agreement_every": agreement_every}
-        self.layer = WatchedLayer(layer) if layer is not None else None
+        if every > 1 and self.facts["elementwise"]:
+            raise fault(
+                f"every={every}, but '{method}' combines the gradients element by element and has no weights to reuse. "
+                "Leave every= out, or take a method that gives each task a weight."
+            )
+        self.options: dict[str, Any] = {"seed": seed, "rank": rank, "agreement_every": agreement_every, "every": every}
+        self.layer = WatchedLayer(layer, self.facts["batches"]) if layer is not None else None
         self.tasks = tuple(tasks)
         self.steps = 0
         self.mode = ""
         self.engine: Gradients | None = None
-        self.kept: list[Tape] = []
+        self.kept: list[list[Tape]] = []  # each with its independent ones
         self.overflow: NotFinite | None = None
         self._looks: list[Tape] = []
         self._loaded: Mapping[str, Tensor] = {}
+
+    @property
+    def batches(self) -> int:
+        """How many independent batches the next `backward` wants: 1 but for methods that compare them (SDMGrad, MoDo)."""
+        return int(self.facts["batches"]) if self.steps % self.options["every"] == 0 else 1
 
     def backward(
         self,
@@ -76,6 +91,7 @@ class Balance:
         counts: Mapping[str, float] | None = None,
         *,
         features: Tensor | None = None,
+        independent: Sequence[Independent] = (),
         last: bool = True,
         scaler: torch.amp.GradScaler | None = None,
     ) -> Measured | None:
@@ -84,18 +100,22 @@ class Balance:
         losses: by task, the mean over THIS micro-batch's labelled rows, never divided by the number of micro-batches.
         counts: by task, how many these are; without it every micro-batch counts the same. A task without a label has
         count 0 (its loss may then be NaN). features: what the heads read, `[rows, ...]`, for mode `features`.
-        last: False keeps the graph and returns None; the step is taken with the last micro-batch, of all of them.
+        independent: for methods that compare independent batches, the losses of `batches - 1` more, or (losses, counts) of
+        each; run forward in this order, after the first. last: False keeps the graph and returns None; the step is taken with the last micro-batch, of all of them.
         scaler: leaves gradients times its scale, for `scaler.step`; the losses are given WITHOUT it. A loss or gradient
         that is not finite on any rank then makes a step that changes nothing: None is returned, `overflow` says why.
         Raises UserError with the mend, NotFinite for a loss or gradient that is not, unless a scaler is given.
         """
+        given = [(losses, counts), *(each if isinstance(each, tuple) else (each, None) for each in independent)]
+        self._count_batches(len(given))
         self.tasks = self.tasks or tuple(losses)
-        if unknown := sorted(set(losses) - set(self.tasks)):
+        if unknown := sorted({task for each, _ in given for task in each} - set(self.tasks)):
             raise fault(f"backward was given {unknown}; the tasks are {list(self.tasks)}. Name all of them in tasks=.")
-        cut = self._cut(features)
+        cuts = self._cuts(features, len(given))
         settled = self.engine is not None and self.engine.shards.world > 1
-        self.parameters.learn(losses, cut.features if cut else (), settled=settled)
-        self.kept.append(micro_batch(losses, counts, cut))
+        for (each, _), cut in zip(given, cuts, strict=True):
+            self.parameters.learn(each, cut.features if cut else (), settled=settled)
+        self.kept.append([micro_batch(*each, cut) for each, cut in zip(given, cuts, strict=True)][: self.batches])
         return self._step(scaler) if last else None
 
     def observe(
@@ -127,18 +147,31 @@ class Balance:
         if self.engine is not None:
             self.engine.load_state_dict(self._loaded)
 
-    def _cut(self, features: Tensor | None) -> Cut | None:
+    def _count_batches(self, given: int) -> None:
+        if given > (most := self.facts["batches"]):
+            raise fault(
+                f"'{self.method}' takes {most} independent batch{'es' * (most > 1)} a step; this backward was given {given}. "
+                "Leave what is too many out of independent=."
+            )
+        if given < self.batches:
+            raise fault(
+                f"'{self.method}' compares {self.batches} independent batches a step; this backward was given {given}. "
+                "Draw as many, run each forward, and give the others' losses: independent=[losses_2, ...]."
+            )
+
+    def _cuts(self, features: Tensor | None, count: int) -> Sequence[Cut | None]:
+        """Of each of the step's batches."""
         mode = self._mode(features)
         if mode == "last_layer":
             assert self.layer is not None
-            return self.layer.take()
+            return self.layer.take(count)
         if mode != "features" or features is None:
-            return None
+            return [None] * count
         if features.grad_fn is None:
             raise fault(
                 "features= carry no graph: nothing shared is trained through them. Give what the trunk returned."
             )
-        return Cut((features,))
+        return [Cut((features,))]
 
     def _mode(self, features: Tensor | None) -> str:
         if self.layer is not None and features is not None:
@@ -162,16 +195,18 @@ class Balance:
     def _step(self, scaler: torch.amp.GradScaler | None) -> Measured | None:
         """One step of all micro-batches that were kept."""
         words = repr((self.method, self.mode, self.parameters.sizes(self.tasks)))
-        tapes, self.kept = numbered(self.kept, words, self.parameters.shared[0].device), []
+        kept, *others = zip(*self.kept, strict=True)
+        self.kept = []
+        tapes = numbered(kept, words, self.parameters.shared[0].device)
         engine = self._ready(tapes)
         before = [(each, each.grad) for each in self.parameters if each.grad is not None]
         with torch.autocast(
             engine.setup.shared.device.type, enabled=False
         ):  # inner products need more than half precision
             if scaler is None or not scaler.is_enabled():
-                seen: Measured | NotFinite = engine.backward(tapes, self.steps)
+                seen: Measured | NotFinite = engine.backward(tapes, self.steps, independent=others)
             else:
-                seen = scaled_backward(engine, tapes, self.steps, scaler)
+                seen = scaled_backward(engine, [tapes, *others], self.steps, scaler)
         self.overflow = seen if isinstance(seen, NotFinite) else None
         if isinstance(seen, NotFinite):
             return None

@@ -22,11 +22,12 @@ class PCGrad(Weighting):
 
     def weigh(self, tasks: TaskGradients) -> Tensor:
         """Weights [K] of the summed, projected gradients."""
-        gramian = tasks.gramian.numpy()  # [K, K]
-        weights = np.eye(len(gramian))  # row i: task i's projected gradient in terms of all
-        for i, mine in enumerate(weights):
-            for j in torch.randperm(len(gramian), generator=tasks.chance).tolist():
-                conflict = mine @ gramian[j]  # <projected g_i, g_j>
-                if j != i and conflict < 0:
-                    mine[j] -= conflict / gramian[j, j]
+        gramian, k = tasks.gramian.numpy(), len(tasks.index)
+        orders = torch.stack([torch.randperm(k, generator=tasks.chance) for _ in range(k)]).numpy()
+        lengths, itself = np.diagonal(gramian), np.arange(k)
+        weights = np.eye(k)  # row i: task i's projected gradient in terms of all
+        for others in orders.T:  # each task's next one; the tasks know nothing of each other's turns
+            conflicts = np.einsum("ij,ij->i", weights, gramian[others])  # <projected g_i, g_other>
+            conflicts[(conflicts >= 0) | (others == itself)] = 0
+            weights[itself, others] -= np.divide(conflicts, lengths[others], out=np.zeros(k), where=conflicts < 0)
         return torch.from_numpy(weights.sum(0))

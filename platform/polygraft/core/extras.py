@@ -12,8 +12,8 @@ def absent(extra: str) -> tuple[str, ...]:
         requirements = metadata.requires("polygraft") or []
     except metadata.PackageNotFoundError:  # a source tree that nobody installed: nothing is known of extras
         return (extra,)
-    if not any(_of(extra, line) for line in requirements):
-        return (extra,)
+    if not any(_of(extra, line) for line in requirements):  # newer than what was installed
+        return () if _installed(extra) else (extra,)
     names = [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in requirements if _of(extra, line)]
     return tuple(name for name in names if not _installed(name))
 

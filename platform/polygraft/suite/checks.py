@@ -11,6 +11,7 @@ from polygraft.core.errors import nearest
 from polygraft.suite.mentions import mentions
 from polygraft.suite.mixing import mixing_faults
 from polygraft.suite.schema import SplitSuite, Suite, TableSuite, TaskSuite, resolved
+from polygraft.suite.sections import BALANCER_KEYS
 from polygraft.suite.words import shown
 
 Found = Iterator[tuple[str, str]]
@@ -30,7 +31,7 @@ class Rooms(dict[str, Catalogue]):
 
 
 def plugin_faults(suite: Suite, rooms: Mapping[str, Catalogue]) -> Found:
-    """Unknown plugins and settings, values that do not fit, and a mode of gradients that the balancer does not have."""
+    """Unknown plugins and settings, values that do not fit, and what the balancer's kind does not allow: modes, reuse."""
     for path, room, mention in mentions(suite):
         for key, what in rooms[room].problems(mention.name, mention.settings):
             yield f"{path}.{key}", what
@@ -40,6 +41,12 @@ def plugin_faults(suite: Suite, rooms: Mapping[str, Catalogue]) -> Found:
         yield (
             "balancer.gradients",
             f"'{suite.balancer.name}' is defined on {' and '.join(modes)}, not on {suite.balancer.gradients}. Take auto or one of those.",
+        )
+    if balancer and suite.balancer.every > 1 and balancer.facts.get("elementwise"):
+        yield (
+            "balancer.every",
+            f"'{suite.balancer.name}' combines the gradients element by element and has no weights to reuse. "
+            "Leave every out, or take a balancer that gives each task a weight.",
         )
 
 
@@ -54,7 +61,7 @@ def completed(suite: Suite, rooms: Mapping[str, Catalogue]) -> Suite:
         for step in steps:
             holder = holder[int(step)] if isinstance(holder, list) else holder[step]
         own = content["balancer"] if room == "balancing" else {}
-        kept = {key: own[key] for key in ("gradients", "rank", "agreement_every") if key in own}
+        kept = {key: own[key] for key in BALANCER_KEYS if key in own}
         full = {"name": mention.name, **rooms[room][mention.name].complete(mention.settings), **kept}
         holder[int(last) if isinstance(holder, list) else last] = full
     return Suite.model_validate(content)

@@ -7,8 +7,7 @@ from typing import Any
 
 from polygraft.core.catalogue import ROOMS, Catalogue, Plugin, catalogue
 from polygraft.suite.schema import BalancerSuite, Suite
-
-_OWN = ("gradients", "rank", "agreement_every")
+from polygraft.suite.sections import BALANCER_KEYS
 
 
 def json_schema(beside: Path | None = None) -> dict[str, Any]:
@@ -16,7 +15,7 @@ def json_schema(beside: Path | None = None) -> dict[str, Any]:
     schema = Suite.model_json_schema()
     own = BalancerSuite.model_json_schema()["properties"]
     for room in ROOMS:
-        extra = {key: own[key] for key in _OWN} if room == "balancing" else {}
+        extra = {key: own[key] for key in BALANCER_KEYS} if room == "balancing" else {}
         schema["$defs"][room.replace("/", ".")] = _mention(catalogue(room, beside), extra)
     pointed: dict[str, Any] = _pointed(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **pointed, "title": "A polygraft suite"}

@@ -73,12 +73,17 @@ class TableSuite(Section):
     stem: Annotated[Named, Room("models/stems")] | None = None
 
 
+BALANCER_KEYS = ("gradients", "rank", "agreement_every", "every")
+"""What `balancer` says of itself, beside its method's name and settings."""
+
+
 class BalancerSuite(Section):
     """The balancing method with its settings, and where its gradients are taken.
 
     gradients: `auto` is the first of the method's own modes that this network allows. rank: random columns of
     `last_layer`'s sketch; `full` is exact for that layer. agreement_every: steps between two measurements of how well
-    the mode's Gramian agrees with the parameters'; 0 is never.
+    the mode's Gramian agrees with the parameters'; 0 is never. every: steps between two refreshes of the weights; in
+    between they are reused, and a step costs a plain one.
     """
 
     name: str = "equal"
@@ -86,16 +91,16 @@ class BalancerSuite(Section):
     gradients: Literal["auto", "last_layer", "features", "parameters"] = "auto"
     rank: Annotated[int | Literal["full"], Taking(Either((Scalar("int", Range(min=1)), Choice(("full",)))))] = 16
     agreement_every: Often = 50
+    every: Count = 1
 
     @model_validator(mode="before")
     @classmethod
     def _read(cls, value: Any) -> Any:
-        return gather(value, own=("name", "gradients", "rank", "agreement_every"))
+        return gather(value, own=("name", *BALANCER_KEYS))
 
     @model_serializer
     def _written(self) -> dict[str, Any]:
-        own = {"gradients": self.gradients, "rank": self.rank, "agreement_every": self.agreement_every}
-        return {"name": self.name, **self.settings, **own}
+        return {"name": self.name, **self.settings, **{key: getattr(self, key) for key in BALANCER_KEYS}}
 
 
 class PhaseSuite(Section):

@@ -24,7 +24,10 @@ from polygraft.transfer.base import Plan
 
 @dataclass(frozen=True)
 class Cadence:
-    """How often what happens, in steps; save_seconds adds checkpoints by the clock. 0 is never."""
+    """How often what happens, in steps; save_seconds adds checkpoints by the clock. 0 is never.
+
+    reuse: steps between two refreshes of the balancer's weights, 1 where they are always fresh.
+    """
 
     steps: int
     log: int
@@ -32,6 +35,15 @@ class Cadence:
     save: int
     save_seconds: float = 0.0
     patience: int | None = None
+    reuse: int = 1
+
+    def first_refresh(self, step: int) -> bool:
+        """Whether reused weights were refreshed at `step`, for the first time since a line was due: its Gramian and drift are news.
+
+        By numbers alone, so that a run that goes on logs the same lines.
+        """
+        refreshed = self.reuse > 1 and self.log > 0 and step % self.reuse == 0
+        return refreshed and step // self.log != (step - self.reuse) // self.log
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ class Experiment:
         if save:
             self._saved_at = now
         return Due(
-            log=last or _divides(every.log, state.step),
+            log=last or _divides(every.log, state.step) or every.first_refresh(state.step - 1),
             evaluate=last or _divides(every.evaluate, state.step),
             save=save,
             stop=stop,

@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import brentq, root
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
+from torchjd.aggregation import PCGradWeighting
 
 from oracles.losses import Learned
 from oracles.plain import SEED, Seen, Weights, oracle
@@ -215,3 +216,13 @@ class GradNorm(Learned):
         (norms - (norms.mean() * (left / left.mean()) ** 1.5).detach()).abs().sum().backward()
         self.step(seen.tasks)
         return weights.detach()
+
+
+@oracle("torchjd")
+class TorchJD(Weights):
+    """The package itself, its generator where the step's chance points it."""
+
+    def weigh(self, seen: Seen) -> Tensor:
+        chance = torch_generator(SEED, seen.step, "balancer")
+        torch.manual_seed(int(torch.randint(2**62, (), generator=chance)))
+        return PCGradWeighting()(seen.gramian)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 import torch
@@ -18,10 +18,10 @@ SEED = 7
 
 @dataclass(frozen=True)
 class Seen:
-    """One step, the present tasks only.
+    """One step, the present tasks only: those with a label in every batch of the step.
 
     losses: global means [K]. rows: what the mode looks at [K, columns], empty [K, 0] for methods on losses. columns: their
-    global numbers [columns].
+    global numbers [columns]. cross: [K, K], of the last two of several independent batches; else empty.
     """
 
     tasks: tuple[str, ...]
@@ -29,6 +29,7 @@ class Seen:
     rows: Tensor
     columns: Tensor
     step: int
+    cross: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
 
     @property
     def gramian(self) -> Tensor:

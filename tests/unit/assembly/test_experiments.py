@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from polygraft.assembly.tables import prepare_tables
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import UserError
 from polygraft.suite.load import load
+from required_settings import REQUIRED
 
 SUITE = """
 suite: small
@@ -66,7 +68,7 @@ def learn(made, state, steps):
 
 @pytest.mark.parametrize("name", catalogue("balancing").names())
 def test_every_balancer_lowers_the_losses_of_all_tasks(begun, name):
-    made, state = begun(f"balancer={name}")
+    made, state = begun(f"balancer={json.dumps({'name': name, **REQUIRED.get(name, {})})}")
     told = learn(made, state, 40)
     for task in ("late", "delay", "kind"):
         first, last = (np.mean([losses[task] for losses in part]) for part in (told[:5], told[-5:]))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import product
 
+import pytest
+from torch import nn
+
+from polygraft.balancing import registry
 from polygraft.balancing.choose_mode import choose_mode
+from polygraft.balancing.gradients import Gradients, Shards
+from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import UserError
+from required_settings import REQUIRED
 
 LOSSES = {"needs": "losses", "modes": ()}
 MGDA = {"needs": "gramian", "modes": ("last_layer", "features", "parameters")}
@@ -97,3 +104,30 @@ def test_a_cut_that_no_layer_precedes_leaves_the_features() -> None:
     assert choose_mode("auto", "x", pcgrad, has_cut=True, has_layer=False, one_input=True) == "parameters"
     with pytest.raises(UserError, match=r"the network names no last shared layer. Take features or parameters."):
         choose_mode("last_layer", "x", MGDA, has_cut=True, has_layer=False, one_input=True)
+
+
+@pytest.mark.parametrize("name", catalogue("balancing").names())
+def test_a_method_on_gradients_never_falls_back_to_losses(name: str) -> None:
+    """Whatever is asked of whatever network: one of its modes, or a refusal. Nor does the engine take it in that mode."""
+    facts = catalogue("balancing")[name].facts
+    for requested in ("auto", "last_layer", "features", "parameters"):
+        for has_cut, one_input in product((True, False), repeat=2):
+            try:
+                mode = choose_mode(requested, name, facts, has_cut=has_cut, one_input=one_input)
+            except UserError:
+                continue
+            assert mode in (facts["modes"] or ("losses",))
+    if facts["needs"] != "losses":
+        assert "losses" not in facts["modes"]
+        made = registry.make(name, REQUIRED.get(name, {}), tasks=2, names=("a", "b"))
+        layer = nn.Linear(2, 2)
+        with pytest.raises(AssertionError, match="in mode losses"):
+            Gradients(
+                made,
+                mode="losses",
+                tasks=("a", "b"),
+                shared=list(layer.parameters()),
+                own={},
+                shards=Shards(1),
+                seed=0,
+            )

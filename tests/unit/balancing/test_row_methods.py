@@ -13,7 +13,8 @@ from torchjd import aggregation
 from balancing_shown import shown
 from polygraft.balancing.excess_mtl import ExcessMTL
 from polygraft.balancing.krum import Krum
-from polygraft.balancing.moco import MoCo, onto_simplex
+from polygraft.balancing.moco import MoCo
+from polygraft.balancing.simplex import onto_simplex
 from polygraft.balancing.solvers import min_norm
 from polygraft.balancing.trimmed_mean import TrimmedMean
 
@@ -74,7 +75,7 @@ def test_krum_never_takes_a_liar(selected: int) -> None:
 @settings(deadline=None, max_examples=100)
 @given(point=arrays(np.float64, st.integers(1, 6), elements=st.floats(-5, 5)))
 def test_a_projection_on_the_simplex_is_the_nearest_point_of_it(point: np.ndarray) -> None:
-    found = onto_simplex(point)
+    found = onto_simplex(torch.from_numpy(point)).numpy()
     assert (found >= 0).all()
     assert found.sum() == pytest.approx(1)
     towards = np.eye(len(point)) - found  # no corner lies ahead of the way from the projection to the point

@@ -114,7 +114,7 @@ def test_the_facts_that_are_read_are_the_class_s(plugin: Plugin) -> None:
 
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_no_setting_has_the_name_of_a_section_s_own_key(plugin: Plugin) -> None:
-    own = {"name"} | ({"gradients", "rank", "agreement_every"} if plugin.room == "balancing" else set())
+    own = {"name"} | ({"gradients", "rank", "agreement_every", "every"} if plugin.room == "balancing" else set())
     assert not own & {each.name for each in plugin.settings}
 
 

@@ -84,7 +84,7 @@ BENT = [
     (
         "seed: 7",
         "search: {balancer.d: {uniform: [0, 1]}}",
-        "suite.yaml:2: search.balancer.d: balancer has no 'd'. It has name, c, power, gradients, rank, agreement_every.",
+        "suite.yaml:2: search.balancer.d: balancer has no 'd'. It has name, c, power, gradients, rank, agreement_every, every.",
     ),
     (
         "seed: 7",

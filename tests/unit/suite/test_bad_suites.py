@@ -122,6 +122,13 @@ BENT = [
         "gradients: features",
         "suite.yaml:10: balancer.gradients: 'toy' is defined on last_layer and parameters, not on features. Take auto or one of those.",
     ),
+    ("c: 0.3", "every: 0", "suite.yaml:10: balancer.every: takes a number of at least 1, not 0."),
+    (
+        "{name: toy, c: 0.3}",
+        "{name: graddrop, every: 5}",
+        "suite.yaml:10: balancer.every: 'graddrop' combines the gradients element by element and has no weights to reuse. "
+        "Leave every out, or take a balancer that gives each task a weight.",
+    ),
     (
         "{name: toy, c: 0.3}",
         "{name: fixed, weights: {late: 2, dela: 0.5}}",

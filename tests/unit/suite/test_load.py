@@ -38,6 +38,7 @@ def test_defaults_are_written_in(write, good: str) -> None:
         "gradients": "auto",
         "rank": 16,
         "agreement_every": 50,
+        "every": 1,
     }
     assert content["backbone"]["name"] == "mlp"
     assert content["sharing"] == {"name": "hard"}

@@ -56,3 +56,12 @@ def test_the_clock_asks_for_a_checkpoint():
 )
 def test_a_run_is_finished_by_its_last_step_or_by_patience(step, waited, patience, finished):
     assert experiment(patience=patience).finished(at(step, waited)) is finished
+
+
+def test_the_first_refresh_of_reused_weights_after_a_line_has_a_line_too():
+    """Steps are counted after the update: a refresh at step 12 is told at 13."""
+    mine = experiment(log=10, reuse=4)
+    assert [step for step in range(1, 41) if mine.due(at(step)).log] == [1, 10, 13, 20, 21, 30, 33, 40]
+    rare = experiment(log=10, reuse=25)
+    assert [step for step in range(1, 61) if rare.due(at(step)).log] == [1, 10, 20, 26, 30, 40, 50, 51, 60]
+    assert not experiment(log=0, reuse=4).due(at(5)).log

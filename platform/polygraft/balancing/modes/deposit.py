@@ -32,7 +32,7 @@ def deposit(
     heads: of this worker's shards, where there is a cut. Raises NotFinite before anything is changed.
     """
     own = _own(setup, totals)
-    layout = Layout((*setup.shared.parameters, *own))
+    layout = setup.layout((*setup.shared.parameters, *own))
     each_shard = ([*shared, *(each for task in totals.names for each in mine[task])] for shared, mine in shards)
     summed = _sum(setup, layout, each_shard)
     shared_count = len(setup.shared.parameters)
@@ -47,7 +47,7 @@ def deposit(
 def sum_own(setup: Setup, totals: Totals, own: Sequence[OwnGradients]) -> list[Tensor]:
     """The present tasks' own parameters' gradients, of the sum of losses. Raises NotFinite for a task's that is not."""
     each_shard = ([each for task in totals.names for each in mine[task]] for mine in own)
-    summed = _sum(setup, Layout(_own(setup, totals)), each_shard)
+    summed = _sum(setup, setup.layout(_own(setup, totals)), each_shard)
     check_own(setup, totals, summed)
     return summed
 
@@ -72,11 +72,12 @@ def _sum(setup: Setup, layout: Layout, shards: Iterable[Sequence[Gradient]]) -> 
 
 
 def _scaled(setup: Setup, totals: Totals, summed: list[Tensor], scales: Sequence[float] | None) -> list[Tensor]:
-    if scales is None or not summed:
+    if scales is None or not summed or all(scale == 1 for scale in scales):
         return summed
     counts = [len(setup.own.get(task, ())) for task in totals.names]
     each = [scale for scale, count in zip(scales, counts, strict=True) for _ in range(count)]
-    return list(torch._foreach_mul(summed, each))
+    torch._foreach_mul_(summed, each)  # nobody else has them
+    return summed
 
 
 def _put(parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:

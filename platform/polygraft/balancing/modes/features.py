@@ -19,8 +19,9 @@ from polygraft.balancing.modes import pull
 from polygraft.balancing.modes.agreement import agreement
 from polygraft.balancing.modes.deposit import OwnGradients, deposit
 from polygraft.balancing.modes.finite import check_gramian
+from polygraft.balancing.modes.follow import follow_features
 from polygraft.balancing.modes.measured import Measured
-from polygraft.balancing.modes.mode import Mode, follow_features, head_scales, measured, weigh
+from polygraft.balancing.modes.mode import Batches, Mode, head_scales, measured, rest, weigh
 from polygraft.balancing.modes.parameters import true_gramian
 from polygraft.balancing.modes.setup import Totals, local_sums, of_means, totals
 from polygraft.balancing.modes.step_gradients import StepGradients
@@ -33,15 +34,15 @@ SHARED = 0.5  # of two tasks' labelled rows, at least
 class Features(Mode):
     """For tasks that share an input and a cut."""
 
-    def backward(self, tapes: Sequence[Tape], step: int, *, measure: bool) -> Measured:
+    def backward(self, batches: Batches, step: int, *, measure: bool) -> Measured:
         """One backward through all heads, one through the trunk."""
-        setup, tasks = self.setup, len(self.setup.tasks)
+        setup, tasks, (tapes,) = self.setup, len(self.setup.tasks), batches
         heads = [pull.heads(setup, tape) for tape in tapes]
         stacks = [self._stack(tape, head) for tape, head in zip(tapes, heads, strict=True)]
         sums = setup.shards.sum(self._summands(tape, stack) for tape, stack in zip(tapes, stacks, strict=True))
         known = totals(setup, sums[tasks**2 :], tapes, step)
         if not known.names:
-            return self.rest(known)
+            return rest(setup, known)
         if step <= 1:  # a property of the data; later steps, and resumed runs, do not ask again
             self._refuse_disjoint(tapes, stacks)
         gramian = of_means(sums[: tasks**2].view(tasks, tasks), known)

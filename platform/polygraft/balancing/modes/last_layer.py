@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -25,10 +27,12 @@ from polygraft.balancing.graphs import Tape
 from polygraft.balancing.modes import pull
 from polygraft.balancing.modes.agreement import agreement
 from polygraft.balancing.modes.finite import check_gramian
+from polygraft.balancing.modes.follow import follow_features
+from polygraft.balancing.modes.independent import compared, cross_of_sums, leave_mean, totals_of
 from polygraft.balancing.modes.measured import Measured
-from polygraft.balancing.modes.mode import Mode, follow_features, measured, weigh
+from polygraft.balancing.modes.mode import Batches, Mode, measured, rest, weigh
 from polygraft.balancing.modes.parameters import true_gramian
-from polygraft.balancing.modes.setup import Setup, Totals, local_sums, of_means, totals
+from polygraft.balancing.modes.setup import Setup, local_sums, of_means
 from polygraft.balancing.modes.step_gradients import StepGradients
 from polygraft.core.features import Cut
 from polygraft.core.seeding import torch_generator
@@ -41,45 +45,61 @@ class LastLayer(Mode):
         super().__init__(setup)
         self.omega: Tensor | None = None  # [in, rank]
 
-    def backward(self, tapes: Sequence[Tape], step: int, *, measure: bool) -> Measured:
-        """One backward through all heads, one through the trunk."""
+    def backward(self, batches: Batches, step: int, *, measure: bool) -> Measured:
+        """One backward through all heads, one through the trunk; of each batch that is followed."""
         setup = self.setup
-        heads = [pull.heads(setup, tape) for tape in tapes]
-        sums = setup.shards.sum(self._summands(tape, head) for tape, head in zip(tapes, heads, strict=True))
-        counted = 2 * len(setup.tasks)
-        known = totals(setup, sums[-counted:], tapes, step)
-        if not known.names:
-            return self.rest(known)
-        gramian = self._gramian(sums[:-counted], known)
-        check_gramian(known, gramian)
-        seen = agreement(gramian, true_gramian(setup, known, tapes, heads)) if measure else None
-        weights = weigh(setup, known, StepGradients(known, setup.seed, setup.shards, gramian=lambda: gramian))
-        follow_features(setup, known, tapes, heads, weights)
-        return measured(known, weights=weights, gramian=gramian, agreement=seen)
+        heads = [[pull.heads(setup, tape) for tape in tapes] for tapes in batches]
+        looked = compared(len(batches))
+        each_shard = zip(zip(*batches, strict=True), zip(*heads, strict=True), strict=True)
+        sums = setup.shards.sum(self._summands(tapes, found, looked) for tapes, found in each_shard)
+        counted = 2 * len(setup.tasks) * len(batches)
+        known = totals_of(setup, sums[-counted:], batches, step)
+        if not known[0].names:
+            return rest(setup, known[0])
+        lines, first = sums[:-counted].view(len(looked), len(setup.tasks), -1), looked[0]
+        gramian = of_means((lines[0] @ lines[0].T).double(), known[first])
+        check_gramian(known[first], gramian)
+        cross = cross_of_sums(lines[0] @ lines[-1].T, known[first], known[-1]) if len(looked) > 1 else None
+        if cross is not None:
+            check_gramian(known[-1], cross)
+        seen = agreement(gramian, true_gramian(setup, known[first], batches[first], heads[first])) if measure else None
+        tasks = StepGradients(known[0], setup.seed, setup.shards, gramian=lambda: gramian)
+        weights = weigh(setup, known[0], tasks.crossed(cross))
+        follows = zip(known, batches, heads, strict=True)
+        leave_mean(
+            setup,
+            [partial(follow_features, setup, *each, weights) for each in islice(follows, setup.balancer.follows)],
+        )
+        return measured(known[0], weights=weights, gramian=gramian, agreement=seen)
 
-    def _summands(self, tape: Tape, head: pull.Heads) -> Tensor:
-        """[K (rank + 1) width + 2 K]: the rows, the losses, the weights of one shard."""
-        cut, setup = tape.cut, self.setup
+    def _summands(self, tapes: Sequence[Tape], heads: Sequence[pull.Heads], looked: range) -> Tensor:
+        """[looked * K (rank + 1) width + batches * 2 K]: one shard's rows, then its losses and weights, batch by batch."""
+        setup = self.setup
+        counted = torch.cat([local_sums(setup, tape) for tape in tapes])
+        lefts = [self._left(tapes[number]) for number in looked]
+        sizes = [len(setup.tasks) * len(left) * width for left, width in lefts]
+        vector = torch.empty(sum(sizes) + len(counted), dtype=setup.dtype, device=counted.device)
+        *places, end = vector.split([*sizes, len(counted)])
+        end.copy_(counted)
+        for number, place, (left, width) in zip(looked, places, lefts, strict=True):
+            self._fill(place.view(len(setup.tasks), -1, width), left, tapes[number].cut, heads[number])
+        return vector
+
+    def _fill(self, rows: Tensor, left: Tensor, cut: Cut | None, heads: pull.Heads) -> None:
+        """Write [K, rank + 1, width]."""
         assert cut is not None
-        assert cut.layer_input is not None
-        left, width = self._left(cut)
-        if tape.scale != 1:
-            left = left / tape.scale
-        counted = local_sums(setup, tape)
-        size = left.shape[1] * width
-        vector = torch.empty(len(setup.tasks) * size + len(counted), dtype=setup.dtype, device=left.device)
-        vector[len(vector) - len(counted) :] = counted
         to_layer = pull.to_layer(cut)
-        for k, task in enumerate(setup.tasks):
-            row, dz = vector[k * size : (k + 1) * size].view(-1, width), to_layer(head.features[task])
+        for row, task in zip(rows, self.setup.tasks, strict=True):
+            dz = to_layer(heads.features[task])
             if dz is None:
                 row.zero_()
             else:
-                torch.mm(left.T, as_rows(dz.to(setup.dtype)), out=row)
-        return vector
+                torch.mm(left, as_rows(dz.to(self.setup.dtype)), out=row)
 
-    def _left(self, cut: Cut) -> tuple[Tensor, int]:
-        """[a Omega | 1], [rows, rank + 1], and the width of the layer's output."""
+    def _left(self, tape: Tape) -> tuple[Tensor, int]:
+        """[a Omega | 1]^T, [rank + 1, rows], contiguous (the products with it are a quarter faster), and the output's width."""
+        cut = tape.cut
+        assert cut is not None
         assert cut.layer_input is not None
         assert cut.layer_output is not None
         z = cut.layer_output
@@ -89,12 +109,8 @@ class LastLayer(Mode):
             if self.omega is None:
                 self.omega = sketch(self.setup.seed, a.shape[1], rank).to(a)
             a = a @ self.omega
-        return torch.cat([a, a.new_ones(len(a), 1)], 1), z.shape[1] if z.dim() > 3 else z.shape[-1]
-
-    def _gramian(self, rows: Tensor, known: Totals) -> Tensor:
-        """[K, K] of the present tasks' mean losses, float64; each worker has whole rows and computes the same."""
-        lines = rows.view(len(self.setup.tasks), -1)
-        return of_means((lines @ lines.T).double(), known)
+        left = torch.cat([a.T, a.new_ones(1, len(a))])
+        return left if tape.scale == 1 else left.div_(tape.scale), z.shape[1] if z.dim() > 3 else z.shape[-1]
 
 
 def sketch(seed: int, width: int, rank: int) -> Tensor:
@@ -105,6 +121,8 @@ def sketch(seed: int, width: int, rank: int) -> Tensor:
 
 def as_rows(tensor: Tensor) -> Tensor:
     """[positions, channels]: every position of a sequence, every pixel of a map counts as a row."""
+    if tensor.dim() == 2:
+        return tensor
     if tensor.dim() > 3:
         tensor = tensor.movedim(1, -1)
     return tensor.reshape(-1, tensor.shape[-1])

@@ -19,6 +19,7 @@ class Measured:
     weights: float64 [K], what the method gave each task; None where it combines the gradients element by element.
     gramian: float64 [K, K], as the mode sees it; None for methods on losses.
     agreement: how the mode's Gramian compares with the parameters' (`modes/agreement.py`); empty when not measured now.
+    drift: how far reused weights had gone from the fresh ones (`modes/reuse.py`); empty but at a refresh.
     """
 
     tasks: tuple[str, ...]
@@ -27,6 +28,7 @@ class Measured:
     weights: Tensor | None = None
     gramian: Tensor | None = None
     agreement: Mapping[str, float] = field(default_factory=dict)
+    drift: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def cosines(self) -> Tensor | None:
@@ -53,4 +55,5 @@ class Measured:
             for i, line in enumerate(self.cosines.tolist()):
                 found.update({f"cosine/{self.tasks[i]}~{self.tasks[j]}": line[j] for j in range(i + 1, len(line))})
             found["conflict_rate"] = self.conflict_rate
-        return found | {f"agreement/{name}": each for name, each in self.agreement.items()}
+        found.update({f"agreement/{name}": each for name, each in self.agreement.items()})
+        return found | {f"drift/{name}": each for name, each in self.drift.items()}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from polygraft.balancing.base import Weighting
 from polygraft.balancing.graphs import Tape
-from polygraft.balancing.modes import pull
-from polygraft.balancing.modes.deposit import OwnGradients, deposit
 from polygraft.balancing.modes.finite import check_weights
 from polygraft.balancing.modes.measured import Measured
 from polygraft.balancing.modes.setup import Setup, Totals
 from polygraft.balancing.modes.step_gradients import StepGradients
+
+Batches = Sequence[Sequence[Tape]]
+"""By batch, one tape for each of this worker's shards: the step's own batch, then the independent ones of a method that asks."""
 
 
 class Mode(ABC):
@@ -25,14 +26,15 @@ class Mode(ABC):
         self.setup = setup
 
     @abstractmethod
-    def backward(self, tapes: Sequence[Tape], step: int, *, measure: bool) -> Measured:
-        """`tapes`: one for each of this worker's shards. measure: compare this mode's Gramian with the true one."""
+    def backward(self, batches: Batches, step: int, *, measure: bool) -> Measured:
+        """`batches`: as many as the balancer asks for. measure: compare this mode's Gramian with the true one."""
 
-    def rest(self, known: Totals) -> Measured:
-        """A batch without any label: nothing has a gradient, so nothing moves."""
-        for parameter in (*self.setup.shared.parameters, *(each for mine in self.setup.own.values() for each in mine)):
-            parameter.grad = None
-        return measured(known)
+
+def rest(setup: Setup, known: Totals) -> Measured:
+    """A batch without any label: nothing has a gradient, so nothing moves."""
+    for parameter in (*setup.shared.parameters, *(each for mine in setup.own.values() for each in mine)):
+        parameter.grad = None
+    return measured(known)
 
 
 def weigh(setup: Setup, known: Totals, tasks: StepGradients) -> list[float]:
@@ -50,22 +52,6 @@ def head_scales(setup: Setup, known: Totals, weights: Sequence[float]) -> list[f
     if setup.balancer.heads == "plain":
         return [1 / count for count in known.weights]
     return [weight / count for weight, count in zip(weights, known.weights, strict=True)]
-
-
-def follow_features(
-    setup: Setup, known: Totals, tapes: Sequence[Tape], heads: Sequence[pull.Heads], weights: Sequence[float]
-) -> None:
-    """One trunk backward from sum_k weight_k df_k / W_k; the heads' gradients are there already."""
-    scales = [weight / count for weight, count in zip(weights, known.weights, strict=True)]
-
-    def shards() -> Iterator[tuple[Sequence[pull.Gradient], OwnGradients]]:
-        for tape, head in zip(tapes, heads, strict=True):
-            assert tape.cut is not None
-            both = zip(scales, known.names, strict=True)
-            direction = pull.combined([(scale, head.features[task]) for scale, task in both])
-            yield pull.trunk(setup, tape.cut, direction), head.own
-
-    deposit(setup, known, shards(), head_scales(setup, known, weights), heads=heads)
 
 
 def measured(

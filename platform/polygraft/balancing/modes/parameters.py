@@ -1,14 +1,17 @@
 """Parameters: one row of the shared parameters' gradient for each task; exact, K backward passes.
 
-Each row is reduced to column blocks as soon as its backward is done, while the next one runs; each rank keeps 1/R of
-every row. Partial Gramians are summed over the tree of blocks, the method decides, each rank combines its part, one
-all-gather. On the wire (K + 1) P (R - 1) / R numbers instead of the 2 K P (R - 1) / R of K all-reduces; in memory
-K P / R + 2 P. Where tasks have tables of their own, each backward runs on its own rows only: autograd sees to that.
+Each row is reduced to column blocks as soon as its backward is done, and before the next one begins: two rows at once, of
+which one travels, would be one more P in memory. Each rank keeps 1/R of every row. Partial Gramians are summed over the
+tree of blocks, the method decides, each rank combines its part, one all-gather. On the wire (K + 1) P (R - 1) / R numbers
+instead of the 2 K P (R - 1) / R of K all-reduces; in memory K P / R + 2 P (of each batch that is compared, where a method
+compares two), and one P more for each level of the tree of a worker's own shards. Where tasks have tables of their own,
+each backward runs on its own rows only: autograd sees to that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,9 +21,11 @@ from polygraft.balancing.graphs import Tape
 from polygraft.balancing.modes import pull
 from polygraft.balancing.modes.deposit import deposit_flat, sum_own
 from polygraft.balancing.modes.finite import check_gramian
+from polygraft.balancing.modes.follow import follow
+from polygraft.balancing.modes.independent import compared, cross_of_rows, leave_mean, totals_of
 from polygraft.balancing.modes.measured import Measured
-from polygraft.balancing.modes.mode import Mode, head_scales, measured, weigh
-from polygraft.balancing.modes.setup import Setup, Totals, local_sums, totals
+from polygraft.balancing.modes.mode import Batches, Mode, head_scales, measured, rest, weigh
+from polygraft.balancing.modes.setup import Setup, Totals, local_sums
 from polygraft.balancing.modes.step_gradients import StepGradients, inner
 
 Own = list[dict[str, Sequence[pull.Gradient]]]
@@ -36,28 +41,50 @@ class Parameters(Mode):
         like = torch.empty(0, dtype=setup.dtype, device=setup.shared.device)
         setup.balancer.prepare(len(setup.tasks), widths, like)
 
-    def backward(self, tapes: Sequence[Tape], step: int, *, measure: bool) -> Measured:
-        """K backwards; `measure` has nothing to compare: this IS the true Gramian."""
+    def backward(self, batches: Batches, step: int, *, measure: bool) -> Measured:
+        """K backwards of each batch that is looked at; `measure` has nothing to compare: this IS the true Gramian."""
         setup = self.setup
-        known = totals(setup, setup.shards.sum(local_sums(setup, tape) for tape in tapes), tapes, step)
-        if not known.names:
-            return self.rest(known)
-        heads = [pull.heads(setup, tape) if tape.cut is not None else None for tape in tapes]
-        rows, own = rows_of(setup, known, tapes, heads)
-        tasks = StepGradients(known, setup.seed, setup.shards, rows=rows, columns=self._columns)
-        check_gramian(known, tasks.gramian)
-        summed = sum_own(setup, known, own)
+        counts = (torch.cat([local_sums(setup, tape) for tape in tapes]) for tapes in zip(*batches, strict=True))
+        known = totals_of(setup, setup.shards.sum(counts), batches, step)
+        if not known[0].names:
+            return rest(setup, known[0])
+        looked = {number: self._look(known[number], batches[number]) for number in compared(len(batches))}
+        (first, (rows, _)), (last, (others, _)) = next(iter(looked.items())), list(looked.items())[-1]
+        cross = cross_of_rows(setup.shards, rows, others) if first != last else None
+        tasks = StepGradients(known[0], setup.seed, setup.shards, rows=rows, columns=self._columns)
+        check_gramian(known[first], tasks.gramian)
+        if cross is not None:
+            check_gramian(known[last], cross)
         if isinstance(setup.balancer, Surgery):
             part = setup.balancer.combine(tasks)
-            weights, heads_weights = None, setup.balancer.head_weights(tasks).tolist()
-        else:
-            weights = heads_weights = weigh(setup, known, tasks)
+            head_weights = setup.balancer.head_weights(tasks).tolist()
+            self._put(known[0], part, looked[0][1], head_weights, scale=batches[0][0].scale)
+            return measured(known[0], gramian=tasks.gramian)
+        weights = weigh(setup, known[0], tasks.crossed(cross))
+
+        def along(number: int) -> None:
+            if number not in looked:
+                return follow(setup, known[number], batches[number], weights)
+            rows, own = looked[number]
             part = tuple(torch.tensor(weights, dtype=block.dtype, device=block.device) @ block for block in rows)
-        whole = setup.shards.gather_columns(torch.cat(part), setup.shared.size)
-        if tapes[0].scale != 1:
-            whole *= tapes[0].scale
-        deposit_flat(setup, known, whole, summed, head_scales(setup, known, heads_weights))
-        return measured(known, weights=weights, gramian=tasks.gramian)
+            return self._put(known[number], part, own, weights, scale=batches[number][0].scale)
+
+        leave_mean(setup, [partial(along, number) for number in range(setup.balancer.follows)])
+        return measured(known[0], weights=weights, gramian=tasks.gramian)
+
+    def _look(self, known: Totals, tapes: Sequence[Tape]) -> tuple[Blocks, list[Tensor]]:
+        """A batch's rows, and its tasks' own gradients, summed. Raises NotFinite for one of these that is not."""
+        heads = [pull.heads(self.setup, tape) if tape.cut is not None else None for tape in tapes]
+        rows, own = rows_of(self.setup, known, tapes, heads)
+        return rows, sum_own(self.setup, known, own)
+
+    def _put(
+        self, known: Totals, part: Blocks, own: list[Tensor], head_weights: Sequence[float], *, scale: float
+    ) -> None:
+        whole = self.setup.shards.gather_columns(torch.cat(part), self.setup.shared.size)
+        if scale != 1:
+            whole *= scale
+        deposit_flat(self.setup, known, whole, own, head_scales(self.setup, known, head_weights))
 
     def _columns(self) -> Blocks:
         device = self.setup.shared.device
@@ -83,18 +110,20 @@ def rows_of(
         last = task == known.names[-1]
         for tape, head, mine in zip(tapes, heads, own, strict=True):
             shared, mine[task] = pull.row(setup, tape, task, head, keep=keep or not last)
-            yield setup.shared.flatten(shared)
+            flat = setup.shared.flatten(shared)
+            del shared  # before the next one, and what travels, is there
+            yield flat
 
-    pending = [setup.shards.scatter_sum(vectors(task)) for task in known.names]
     slices = setup.shards.blocks(setup.shared.size)
+    widths = [each.stop - each.start for each in slices]
     blocks = tuple(
-        torch.empty(len(pending), each.stop - each.start, dtype=setup.dtype, device=setup.shared.device)
-        for each in slices
+        torch.empty(len(known.names), width, dtype=setup.dtype, device=setup.shared.device) for width in widths
     )
-    for k, count in enumerate(known.weights):
-        part = pending[k].wait() / (count * tapes[0].scale)
-        for block, piece in zip(blocks, torch.split(part, [each.stop - each.start for each in slices]), strict=True):
-            block[k] = piece
+    for k, (task, count) in enumerate(zip(known.names, known.weights, strict=True)):
+        part = setup.shards.scatter_sum(vectors(task))
+        for block, piece in zip(blocks, torch.split(part, widths), strict=True):
+            torch.div(piece, count * tapes[0].scale, out=block[k])
+        del part, piece
     return blocks, own
 
 

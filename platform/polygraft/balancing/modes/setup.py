@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 import torch
@@ -26,11 +26,19 @@ class Setup:
     shards: Shards
     seed: int
     rank: int | None  # columns of the sketch; None is full
+    _layouts: dict[tuple[int, ...], Layout] = field(default_factory=dict)  # by the parameters' identities
 
     @property
     def dtype(self) -> torch.dtype:
         """What sums are made in: float32 at least."""
         return self.shared.dtype
+
+    def layout(self, parameters: Sequence[Tensor]) -> Layout:
+        """Of these parameters, made once: as many there are as there are sets of tasks that come together."""
+        key = tuple(map(id, parameters))
+        if key not in self._layouts:
+            self._layouts[key] = Layout(parameters)
+        return self._layouts[key]
 
 
 @dataclass(frozen=True)
@@ -50,11 +58,13 @@ class Totals:
 def local_sums(setup: Setup, tape: Tape) -> Tensor:
     """[2 tasks]: a shard's losses, then its weights; 0 where it has none."""
     nothing = torch.zeros((), dtype=setup.dtype, device=setup.shared.device)
-    losses = [tape.losses[task].detach().to(setup.dtype) if task in tape.losses else nothing for task in setup.tasks]
+    losses = [tape.losses[task].detach() if task in tape.losses else nothing for task in setup.tasks]
     weights = [tape.weights.get(task, 0.0) for task in setup.tasks]
-    return torch.stack(
-        [*losses, *(torch.as_tensor(each, dtype=setup.dtype, device=nothing.device) for each in weights)]
-    )
+    if any(isinstance(each, Tensor) for each in weights):
+        counted = torch.stack([torch.as_tensor(each, dtype=setup.dtype, device=nothing.device) for each in weights])
+    else:
+        counted = torch.tensor(weights, dtype=setup.dtype, device=nothing.device)
+    return torch.cat([torch.stack([each.to(setup.dtype) for each in losses]), counted])
 
 
 def totals(setup: Setup, sums: Tensor, tapes: Sequence[Tape], step: int) -> Totals:

@@ -34,6 +34,12 @@ class StepGradients(TaskGradients):
         self.losses = torch.tensor(totals.losses, dtype=torch.float64)
         self._step, self._seed, self._shards = totals.step, seed, shards
         self._gramian, self._rows, self._columns = gramian, rows, columns
+        self._cross: Tensor | None = None
+
+    def crossed(self, cross: Tensor | None) -> StepGradients:
+        """With the inner products [K, K] of two independent batches, where the step has them."""
+        self._cross = cross
+        return self
 
     @cached_property
     def chance(self) -> torch.Generator:
@@ -46,6 +52,14 @@ class StepGradients(TaskGradients):
         if self._gramian is not None:
             return self._gramian()
         return self.inner(self.rows)
+
+    @property
+    def cross(self) -> Tensor:
+        """[K, K], float64."""
+        assert self._cross is not None, (
+            "a step of one batch has nothing to cross; the class fact `batches` asks for more"
+        )
+        return self._cross
 
     @property
     def rows(self) -> Blocks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import nn
@@ -47,36 +48,47 @@ class Joint(Step):
         """Forward each shard, balance, one trunk backward, one optimiser step."""
         state.learner.network.sharing.advance(state.step / self.learning.steps)
         with self.clock.part("data"):
-            batches = self._draw(state.step, stream)
+            batches = self._draw(state, stream)
         with self.clock.part("forward"):
-            tapes = [
-                self._tape(state, number, batch) for number, batch in zip(self.learning.shards, batches, strict=True)
-            ]
+            tapes = [self._tapes(state, each, number) for number, each in enumerate(batches)]
         with self.clock.part("backward"):
             measured = self._balance(state.gradients, tapes, batches, state.step)
         with self.clock.part("optimizer"):
             state.learner.network.rest(measured.tasks)
             self._move(state)
         if state.gradients.observes:
-            self._look_back(state, batches)
+            self._look_back(state, batches[0])
         for _, objective in state.learner.tasks():
             objective.after_step(state.learner.network)
         stream.observe(state.step, measured.losses)
-        self.clock.rows(sum(len(batch) for shard in batches for batch in shard.values()))
+        self.clock.rows(sum(len(batch) for shards in batches for shard in shards for batch in shard.values()))
         state.step += 1
         return measured
 
-    def _draw(self, step: int, stream: Stream) -> ShardBatches:
-        """The batch of `step`; a seek where the last one drawn was not the one before."""
-        if self._batches is None or self._cursor != step:
-            self._batches = stream.batches(step)
-        self._cursor = step + 1
-        shards = next(self._batches)
-        return [{table: batch.to(self.learning.device) for table, batch in shard.items()} for shard in shards]
+    def _draw(self, state: State, stream: Stream) -> list[ShardBatches]:
+        """The batches of this step, B as a rule 1: those of steps t B to t B + B - 1 of the stream.
 
-    def _tape(self, state: State, number: int, batch: dict[str, Batch]) -> Tape:
+        A seek where the last ones drawn were not the ones before; those that the step does not want are passed over.
+        """
+        count, step = state.gradients.balancer.batches, state.step
+        if self._batches is None or self._cursor != step:
+            self._batches = stream.batches(step * count)
+        self._cursor = step + 1
+        drawn = list(islice(self._batches, count))[: state.gradients.batches_of(step)]
+        return [[self._moved(shard) for shard in shards] for shards in drawn]
+
+    def _moved(self, shard: dict[str, Batch]) -> dict[str, Batch]:
+        return {table: batch.to(self.learning.device) for table, batch in shard.items()}
+
+    def _tapes(self, state: State, batches: ShardBatches, number: int) -> list[Tape]:
+        """Of one of the step's independent batches."""
+        purpose = f"forward {number}" if number else "forward"
+        shards = zip(self.learning.shards, batches, strict=True)
+        return [self._tape(state, shard, batch, purpose) for shard, batch in shards]
+
+    def _tape(self, state: State, number: int, batch: dict[str, Batch], purpose: str) -> Tape:
         """One shard's losses with their graph; its chance is its own, so no worker count changes it."""
-        seed_torch(self.learning.seed, state.step, number, "forward")
+        seed_torch(self.learning.seed, state.step, number, purpose)
         with torch.autocast(self.learning.device.type, torch.bfloat16, enabled=self.learning.bf16):
             view = state.learner.network.view(batch, aliased=state.gradients.at_cut)
             found = {task: state.learner.objective(task).losses(view, batch) for task in view.outputs}
@@ -84,11 +96,13 @@ class Joint(Step):
         offset = self.learning.offsets[number - self.learning.shards.start]
         return Tape(losses, {task: loss.weight for task, loss in found.items()}, cut=view.cut(), offset=offset)
 
-    def _balance(self, gradients: Gradients, tapes: list[Tape], batches: ShardBatches, step: int) -> Measured:
+    def _balance(
+        self, gradients: Gradients, tapes: list[list[Tape]], batches: list[ShardBatches], step: int
+    ) -> Measured:
         try:
-            return gradients.backward(tapes, step)
+            return gradients.backward(tapes[0], step, independent=tapes[1:])
         except NotFinite as error:
-            raise RunFailed(_words(error, batches, self.learning.shards)) from None
+            raise RunFailed(_words(error, batches[error.batch], self.learning.shards)) from None
 
     def _move(self, state: State) -> None:
         learning = self.learning
@@ -101,8 +115,7 @@ class Joint(Step):
     @torch.no_grad()
     def _look_back(self, state: State, batches: ShardBatches) -> None:
         """Tell the balancer the losses after the update, on the same rows with the same chance."""
-        tapes = [self._tape(state, number, batch) for number, batch in zip(self.learning.shards, batches, strict=True)]
-        state.gradients.observe(tapes, state.step)
+        state.gradients.observe(self._tapes(state, batches, 0), state.step)
 
 
 def _words(error: NotFinite, batches: ShardBatches, mine: range) -> str:
