@@ -12,12 +12,14 @@ import torch.multiprocessing as multiprocessing
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from balancing_toy import CASES, ROWS, SETTINGS, TASKS, Network, Rows, batch, row_losses
+from balancing_toy import CASES, ROWS, SETTINGS, TASKS, Network, Rows, batch, independent, row_losses
 from polygraft import Balance
 
 STEPS = 4  # step 3 has no label of `kind`
 MICRO = 4  # micro-batches of a step, over all ranks
 Bits = dict[str, Tensor]
+Part = tuple[Rows, ...]
+"""A micro-batch: rows of the step's batch, and of its independent ones."""
 
 
 class Loop:
@@ -51,17 +53,27 @@ class Loop:
             means[task] = each.sum() / rows.weights[task].sum()
         return features, means, counts
 
-    def step(self, parts: Sequence[Rows], spoil: Callable[[dict[str, Tensor]], object] = lambda losses: None) -> bool:
+    def parts(self, step: int, total: int, mine: range | None = None) -> list[Part]:
+        """`total` parts of a step's batches, or those of them that are mine."""
+        batches = [batch(step, self.dtype), *independent(step, self.dtype, self.balance.batches)]
+
+        def cut(rows: Rows, i: int) -> Rows:
+            return rows.part(i * ROWS // total, (i + 1) * ROWS // total)
+
+        return [tuple(cut(rows, i) for rows in batches) for i in mine or range(total)]
+
+    def step(self, parts: Sequence[Part], spoil: Callable[[dict[str, Tensor]], object] = lambda losses: None) -> bool:
         """What anyone would write. spoil: does something bad to the losses or to the network. Whether it was a step."""
         self.optimizer.zero_grad()
-        for rows in parts:
-            features, losses, counts = self.losses(rows)
+        for part in parts:
+            features, losses, counts = self.losses(part[0])
             spoil(losses)
             seen = self.balance.backward(
                 losses,
                 counts,
                 features=features if self.mode == "features" else None,
-                last=rows is parts[-1],
+                independent=[self.losses(rows)[1:] for rows in part[1:]],
+                last=part is parts[-1],
                 scaler=self.scaler,
             )
         if self.scaler is None:
@@ -70,8 +82,8 @@ class Loop:
             self.scaler.step(self.optimizer)
             self.scaler.update()
         with torch.no_grad():
-            for rows in parts:
-                self.balance.observe(*self.losses(rows)[1:], last=rows is parts[-1])
+            for part in parts:
+                self.balance.observe(*self.losses(part[0])[1:], last=part is parts[-1])
         if seen is not None and seen.gramian is not None:
             self.gramian = {"gramian": seen.gramian}
         return seen is not None
@@ -89,17 +101,12 @@ class Loop:
         }
 
 
-def parts_of(rows: Rows, total: int, mine: range | None = None) -> list[Rows]:
-    """`total` parts of a batch, or those of them that are mine."""
-    return [rows.part(i * ROWS // total, (i + 1) * ROWS // total) for i in mine or range(total)]
-
-
 def train(name: str, mode: str, rank: int = 0, world: int = 1) -> Bits:
     """STEPS steps of MICRO micro-batches, shared out among the ranks."""
     loop = Loop(name, mode, torch.float32)
     mine = range(rank * MICRO // world, (rank + 1) * MICRO // world)
     for step in range(STEPS):
-        loop.step(parts_of(batch(step, torch.float32), MICRO, mine))
+        loop.step(loop.parts(step, MICRO, mine))
     return loop.left()
 
 
@@ -119,7 +126,7 @@ def spoiled(name: str, mode: str, rank: int = 0, world: int = 1, *, spoil: bool 
     ]
     for step in range(STEPS):
         handles: list[torch.utils.hooks.RemovableHandle] = []
-        parts = parts_of(batch(step, torch.float32), world, range(rank, rank + 1))
+        parts = loop.parts(step, world, range(rank, rank + 1))
         if spoil and step > 0:
             assert not loop.step(parts, spoils[step - 1])
             assert loop.balance.overflow is not None

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from balancing_toy import CASES, METHODS, batch
-from own_loop_toy import MICRO, Bits, Loop, parts_of, spoiled, train, two_ranks
+from balancing_toy import CASES, METHODS
+from own_loop_toy import MICRO, Bits, Loop, spoiled, train, two_ranks
 from polygraft.balancing.base import Surgery
 from polygraft.core.catalogue import catalogue
 
@@ -30,7 +30,7 @@ def test_micro_batches_equal_one_batch_also_where_their_number_changes(name: str
     for numbers in ((1, 1, 1, 1, 1), (1, 2, 5, 3, 3)):
         loop = Loop(name, mode, torch.float64)
         for step, number in enumerate(numbers):
-            loop.step(parts_of(batch(step, torch.float64), number))
+            loop.step(loop.parts(step, number))
         ends.append(loop.left())
     assert ends[0].keys() == ends[1].keys()
     for key, each in ends[0].items():
@@ -55,7 +55,7 @@ def test_a_scale_that_is_a_power_of_two_changes_no_bit(name: str, mode: str) -> 
     for given in (None, 2.0**16):
         loop = Loop(name, mode, torch.float32, given)
         for step in range(4):
-            assert loop.step(parts_of(batch(step, torch.float32), 2))
+            assert loop.step(loop.parts(step, 2))
         ends.append(loop.left())
     assert_equal(*ends)
 
@@ -69,7 +69,7 @@ def test_what_is_tracked_by_column_is_put_back_when_the_method_itself_overflows(
     for spoil in (False, True):
         loop = Loop(name, "parameters", torch.float32, 2.0**10)
         for step in range(3):
-            parts = parts_of(batch(step, torch.float32), 2)
+            parts = loop.parts(step, 2)
             if spoil and step > 0:
                 assert loop.balance.engine is not None
                 balancer = loop.balance.engine.balancer
