@@ -179,7 +179,14 @@ def by_itself(suite: Suite, task: str, seed: int) -> Suite:
     usual = "improvement" if "improvement" in better else next(iter(better), "improvement")
     best = asked if asked.partition("/")[0] == task else f"{task}/{usual}"
     data: dict[str, Any] = {name: {} for name in suite.data if name in tables}
-    changes = {"seed": seed, "data": data, "tasks": tasks, "train": {"best": best}, **_ways(suite, "equal", "hard")}
+    alone = {} if len(data) == len(suite.data) else {"mixture": {"name": "all"}}  # it may name tables that are gone
+    changes = {
+        "seed": seed,
+        "data": data,
+        "tasks": tasks,
+        "train": {"best": best, **alone},
+        **_ways(suite, "equal", "hard"),
+    }
     return _changed(suite, changes)
 
 
