@@ -12,6 +12,7 @@ _NAMES = {
     "Suite": "polygraft.suite.schema",
     "Balance": "polygraft.balancing.own_loop",
     "train": "polygraft.distributed.launch",
+    "compare": "polygraft.studies.compare",
     "evaluate": "polygraft.assembly.scoring",
     "load_model": "polygraft.assembly.model",
     "Model": "polygraft.assembly.model",

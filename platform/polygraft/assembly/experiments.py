@@ -34,9 +34,17 @@ def experiment(
     """One run's objects, on this rank. Raises UserError for what only the data can tell (a batch larger than the rows, ...)."""
     if suite.transfer is not None:
         raise fault("transfer: plans are not part of this version. Leave `transfer` out.", suite.where("transfer"))
-    device = device_of(suite)
     targets = {task: target for table in prepared.values() for task, target in table.target_info.items()}
-    learns = learner(suite, {name: table.shape for name, table in prepared.items()}, targets).to(device)
+    learns = learner(suite, {name: table.shape for name, table in prepared.items()}, targets)
+    return experiment_of(suite, prepared, learns, stopping=stopping)
+
+
+def experiment_of(
+    suite: Suite, prepared: Mapping[str, Prepared], learns: Learner, *, stopping: Callable[[], bool] = lambda: False
+) -> Experiment:
+    """The suite's run with another learner than the suite's own."""
+    device = device_of(suite)
+    learns = learns.to(device)
     mine = share(suite.train.shards)
     stream = TableStream(
         prepared,

@@ -46,7 +46,7 @@ def learner(suite: Suite, shapes: Mapping[str, Inputs], targets: Mapping[str, Ta
         what = "is a word that torch keeps for its modules. Choose another name"
         raise UserError([Fault(suite.where(path), f"{path}: '{name}' {what}.") for path, name in taken])
     torch.manual_seed(counter(suite.seed, "weights"))
-    wanted = {task: _objective(suite, task, targets[task]) for task in suite.tasks}
+    wanted = {task: objective_of(suite, task, targets[task]) for task in suite.tasks}
     return Learner(_network(suite, shapes, wanted), wanted)
 
 
@@ -55,7 +55,8 @@ def _names(suite: Suite) -> list[tuple[str, str]]:
     return [(f"{part}.{name}", name) for part in ("data", "tasks") for name in getattr(suite, part)]
 
 
-def _objective(suite: Suite, task: str, target: Target) -> Objective:
+def objective_of(suite: Suite, task: str, target: Target) -> Objective:
+    """What a task minimises."""
     named = suite.tasks[task].objective
     made = objectives.make(named.name, named.settings, beside=suite.folder, task=task, target=target)
     assert isinstance(made, Objective)
@@ -93,7 +94,7 @@ def _network(suite: Suite, shapes: Mapping[str, Inputs], wanted: Mapping[str, Ob
         )
     assert isinstance(sharing, Sharing)
     tables = {name: task.tables[0] for name, task in suite.tasks.items()}
-    return Network(grown, sharing, {task: _head(suite, task, wanted[task], sharing.offer) for task in tasks}, tables)
+    return Network(grown, sharing, {task: head_of(suite, task, wanted[task], sharing.offer) for task in tasks}, tables)
 
 
 @contextmanager
@@ -113,7 +114,8 @@ def _stem(suite: Suite, table: str, shape: Inputs) -> Stem:
     return made
 
 
-def _head(suite: Suite, task: str, objective: Objective, offer: object) -> Head:
+def head_of(suite: Suite, task: str, objective: Objective, offer: object) -> Head:
+    """A task's head on what `offer` says: the suite's, else its objective's own."""
     named = suite.tasks[task].head
     name, settings = (named.name, named.settings) if named else (objective.default_head, {})
     made = heads.make(name, settings, beside=suite.folder, offer=offer, size=objective.outputs)

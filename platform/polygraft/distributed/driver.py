@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from polygraft.assembly.job import cache_of, lay_out
@@ -34,7 +34,7 @@ _WORDS = {"finished": "FINISHED", "killed": "KILLED", "failed": "FAILED"}
 
 @dataclass(frozen=True)
 class Driver:
-    """What one run needs besides the work. uri: MLflow's. warm_start: the folder of the run whose weights it starts with."""
+    """What one run needs besides the work. uri: MLflow's. warm_start: the folder of the run whose weights it starts with. tags: MLflow's, beside our own."""
 
     suite: Suite
     record: RunRecord
@@ -43,6 +43,7 @@ class Driver:
     warm_start: Path | None
     register: bool
     progress: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -84,7 +85,7 @@ class Driver:
     def _open(self, prepared: Mapping[str, Prepared], interrupts: Interrupts) -> MlflowTracker:
         """The run in MLflow; when that is refused, the work is asked to stop."""
         try:
-            tracker = open_run(self.uri, facts_of(self.suite, self.record, prepared))
+            tracker = open_run(self.uri, facts_of(self.suite, self.record, prepared, tags=self.tags))
         except BaseException:
             interrupts.ask()
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,7 @@ def train(
     register: bool = True,
     progress: bool = True,
     tracking: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Run:
     """Run a suite to its end, register its model, and return what it came to.
 
@@ -43,7 +44,7 @@ def train(
     unfinished run of the same suite. from_run: start from the weights of another run. workers: in place of the suite's count.
     address: of a Ray cluster, `auto`, or `local` for a Ray of our own; without one, several workers take RAY_ADDRESS, else
     a Ray of our own, and one worker is this process. register: as a new version of the model that bears the suite's name.
-    progress: draw on stderr how far it is. tracking: MLflow's URI.
+    progress: draw on stderr how far it is. tracking: MLflow's URI. tags: more of the run's tags there.
     Raises UserError for what can be mended, RunFailed when the run cannot go on, Interrupted (a KeyboardInterrupt), with
     everything saved, after Ctrl-C or SIGTERM.
     """
@@ -69,7 +70,7 @@ def train(
         ):
             from polygraft.distributed.driver import Driver  # with torch and all the rest, while Ray starts
 
-            driver = Driver(suite, record, lock, uri, warm_start, register=register, progress=progress)
+            driver = Driver(suite, record, lock, uri, warm_start, register=register, progress=progress, tags=tags or {})
             return driver.run(work, interrupts)
 
 

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 EXAMPLE_ROWS = 5
 
 
-def facts_of(suite: Suite, record: RunRecord, prepared: Mapping[str, Prepared]) -> RunFacts:
-    """What MLflow is told of the run when it begins."""
-    tags = {f"polygraft.data.{name}": table.fingerprint for name, table in prepared.items()}
+def facts_of(
+    suite: Suite, record: RunRecord, prepared: Mapping[str, Prepared], *, tags: Mapping[str, str] | None = None
+) -> RunFacts:
+    """What MLflow is told of the run when it begins. tags: what else the run is to be found by."""
+    tags = {f"polygraft.data.{name}": table.fingerprint for name, table in prepared.items()} | dict(tags or {})
     commit = git_commit(suite.folder)
     if commit:
         tags["mlflow.source.git.commit"] = commit

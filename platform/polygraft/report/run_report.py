@@ -172,6 +172,7 @@ def _balance(run: Material, colours: Mapping[str, int]) -> str:
         for index, (name, points) in enumerate(sorted(run.under("balance/agreement/").items()))
     ]
     rate = run.points.get("balance/conflict_rate", [])
+    condition = [(step, math.log10(value)) for step, value in run.points.get("balance/condition", []) if value > 0]
     return section(
         "Balance",
         grid(
@@ -179,6 +180,7 @@ def _balance(run: Material, colours: Mapping[str, int]) -> str:
                 heat_map("Cosines between the tasks' gradients, mean over training", names, ours) if names else "",
                 line_chart(f"Cosines over time{left_out}", over_time, bounds=(-1, 1)),
                 line_chart("Share of pairs in conflict", [Series("conflicts", rate)], bounds=(0, 1)),
+                line_chart("Condition number of the Gramian, powers of ten", [Series("condition", condition)]),
                 line_chart("Weights of the tasks", _by_task(run.under("balance/weight/"), colours)),
                 line_chart("Norms of the tasks' gradients", _by_task(run.under("balance/norm/"), colours)),
                 line_chart("Agreement of the cheap Gramian with the true one", agreement),

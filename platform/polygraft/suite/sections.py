@@ -120,7 +120,10 @@ class TransferSuite(Section):
 
 
 class TaskSuite(Section):
-    """One task. data: its table, or the two of a domain objective. each: one task of each value of this column."""
+    """One task. data: its table, or the two of a domain objective. each: one task of each value of this column.
+
+    weight: a factor of its loss; a task of weight 0 is not learned, and its target is no feature all the same.
+    """
 
     data: Annotated[str | list[str], _TEXTS]
     target: Annotated[str | list[str] | None, Taking(Either((_TEXT, ListOf(_TEXT), Null())))] = None

@@ -104,7 +104,7 @@ class Journal(Tracker):
     def _append(self, path: Path, text: str) -> None:
         try:
             if path not in self._open:
-                self._open[path] = _open_whole(path)
+                self._open[path] = open_whole(path)
             left = text.encode()
             while left:
                 left = left[os.write(self._open[path], left) :]
@@ -159,7 +159,7 @@ def _word(value: float) -> str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _open_whole(path: Path) -> int:
+def open_whole(path: Path) -> int:
     """Open for appending, the torn end of a killed writer's last line cut off."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from polygraft.balancing import registry
 from polygraft.balancing.flat import Layout
 from polygraft.balancing.gradients import Cut, Gradients, NotFinite, Shards, Tape
-from polygraft.balancing.modes.agreement import agreement, cosines
+from polygraft.balancing.modes.agreement import agreement, condition, cosines
 from polygraft.balancing.modes.last_layer import LastLayer, sketch
 from polygraft.core.errors import RunFailed, UserError
 
@@ -216,3 +216,10 @@ def test_agreement_counts_signs_and_conflicts() -> None:
     assert agreement(cheap[:1, :1], true[:1, :1]) == {}
     assert agreement(cheap[:2, :2], true[:2, :2]) == {"signs": 1.0, "conflicts": 1.0}
     assert not cosines(torch.zeros(2, 2)).any()
+
+
+def test_the_condition_number_is_the_ratio_of_the_eigenvalues_and_finite_for_duplicated_tasks() -> None:
+    rows = torch.tensor([[3.0, 0.0], [4.0, 5.0]], dtype=torch.float64)  # Gramian [[9, 12], [12, 41]]: 45 and 5
+    assert condition(rows @ rows.T) == pytest.approx(9)
+    assert condition(torch.ones(2, 2, dtype=torch.float64)) == pytest.approx(1e15)
+    assert condition(torch.zeros(2, 2, dtype=torch.float64)) == 1

@@ -25,6 +25,13 @@ def conflict_rate(gramian: Tensor) -> float:
     return float((found < 0).double().mean()) if len(found) else 0.0
 
 
+def condition(gramian: Tensor) -> float:
+    """Largest over smallest eigenvalue; 1e15 at most, which stands for gradients that depend on each other. 1 for no gradient."""
+    values = torch.linalg.eigvalsh(gramian)
+    largest = float(values[-1])
+    return largest / max(float(values[0]), largest * 1e-15) if largest > 0 else 1.0
+
+
 def agreement(cheap: Tensor, true: Tensor) -> dict[str, float]:
     """Compare two Gramians of the same tasks, pair of tasks by pair.
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from polygraft.balancing.modes.agreement import conflict_rate, cosines
+from polygraft.balancing.modes.agreement import condition, conflict_rate, cosines
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Measured:
         return None if self.gramian is None else conflict_rate(self.gramian)
 
     def values(self) -> dict[str, float]:
-        """All of it as numbers: `weight/late`, `norm/late`, `cosine/late~delay`, `conflict_rate`, `agreement/signs`, ..."""
+        """All of it as numbers: `weight/late`, `norm/late`, `cosine/late~delay`, `conflict_rate`, `condition`, `agreement/signs`, ..."""
         found: dict[str, float] = {}
         if self.weights is not None:
             found.update({f"weight/{task}": each for task, each in zip(self.tasks, self.weights.tolist(), strict=True)})
@@ -55,5 +55,7 @@ class Measured:
             for i, line in enumerate(self.cosines.tolist()):
                 found.update({f"cosine/{self.tasks[i]}~{self.tasks[j]}": line[j] for j in range(i + 1, len(line))})
             found["conflict_rate"] = self.conflict_rate
+            if self.gramian is not None and len(self.tasks) > 1:
+                found["condition"] = condition(self.gramian)
         found.update({f"agreement/{name}": each for name, each in self.agreement.items()})
         return found | {f"drift/{name}": each for name, each in self.drift.items()}

@@ -91,8 +91,10 @@ class Joint(Step):
         seed_torch(self.learning.seed, state.step, number, purpose)
         with torch.autocast(self.learning.device.type, torch.bfloat16, enabled=self.learning.bf16):
             view = state.learner.network.view(batch, aliased=state.gradients.at_cut)
-            found = {task: state.learner.objective(task).losses(view, batch) for task in view.outputs}
-        losses = {task: loss.total * self.learning.task_weights[task] for task, loss in found.items()}
+            weights = self.learning.task_weights
+            learned = [task for task in view.outputs if weights[task] > 0]
+            found = {task: state.learner.objective(task).losses(view, batch) for task in learned}
+        losses = {task: loss.total * weights[task] for task, loss in found.items()}
         offset = self.learning.offsets[number - self.learning.shards.start]
         return Tape(losses, {task: loss.weight for task, loss in found.items()}, cut=view.cut(), offset=offset)
 
