@@ -18,6 +18,9 @@ EXCEPTIONS = {
         "torchjd": "PCGradWeighting draws its order by the tasks' numbers",
         "gradvac": "the order of turns is drawn by the tasks' numbers",
     },
+    "nor does it where gradients cancel": {
+        "sdmgrad": "its long steps enlarge what rounding left",
+    },
     "twice the losses are twice the gradient": {
         "modo": "the step on its weights is gamma times the gradients' inner products, whatever these are",
         "famo": "it follows log losses, whose gradients do not see a factor",
@@ -42,6 +45,9 @@ EXCEPTIONS = {
         "fairgrad 2": "where gradients cancel, weights are held at about 1000, and gains vanish to 1e-3 of a summand only",
         "gradnorm": "it looks at lengths alone",
         "krum": "it follows the gradients that lie nearest to others, whatever the rest want",
+        "modo": "its weights walk there over many steps, and this is the first",
+        "sdmgrad": "its weights walk there over many steps, and this is the first",
+        "torchjd": "it is PCGradWeighting here, which looks at pairs alone",
     },
     "a step is linear in the sizes of losses": {
         "mgda": "a long gradient counts less",
@@ -60,9 +66,12 @@ EXCEPTIONS = {
         "dualproj": "which constraints bind depends on the sizes",
         "dualproj sum": "which constraints bind depends on the sizes",
         "krum": "it follows the gradients that lie nearest to others, whatever the rest want",
+        "modo": "its weights walk there over many steps, and this is the first",
+        "sdmgrad": "its weights walk there over many steps, and this is the first",
     },
     "a factor comes out as a power of itself": {
         "nash_mtl": "clipping is no power: a short step keeps its length, a long one does not",
+        "modo": "the step on its weights is gamma times the gradients' inner products, whatever these are",
     },
     "a strongly stationary point is left alone": {
         "pcgrad": "it looks at pairs alone",
@@ -80,12 +89,17 @@ EXCEPTIONS = {
         "fairgrad 2": "its step does not shrink; weights grow instead",
         "gradnorm": "it looks at lengths alone",
         "krum": "it follows the gradients that lie nearest to others, whatever the rest want",
+        "modo": "its weights walk there over many steps, and this is the first",
+        "sdmgrad": "its weights walk there over many steps, and this is the first",
+        "torchjd": "it is PCGradWeighting here, which looks at pairs alone",
     },
     "who can still gain does": {
         "cagrad": "only from c = 1 on no task is worse off",
         "gradnorm": "it looks at lengths alone",
         "mgda": "it stops where any combination vanishes, by weight 0 for the others",
         "mgda l2": "it stops where any combination vanishes, by weight 0 for the others",
+        "modo": "its weights walk there over many steps, and this is the first",
+        "sdmgrad": "its weights walk there over many steps, and this is the first",
     },
 }
 

@@ -12,6 +12,7 @@ from polygraft.balancing.collectives import Shards
 from polygraft.balancing.modes.setup import Totals
 from polygraft.balancing.modes.step_gradients import StepGradients
 from polygraft.core.catalogue import catalogue
+from required_settings import REQUIRED
 
 SIZES = (1, 2, 3, 10, 64)
 Rows = np.ndarray
@@ -103,7 +104,7 @@ ALL: tuple[Callable[[int, Chance], Rows], ...] = (
 REGULAR = (random, uneven, agreeing)
 """Independent gradients of about one size."""
 
-VARIANTS = {name: (name, {}) for name in catalogue("balancing").names(needs="gramian")} | {
+VARIANTS = {name: (name, REQUIRED.get(name, {})) for name in catalogue("balancing").names(needs="gramian")} | {
     "mgda l2": ("mgda", {"normalize": "l2"}),
     "cagrad 1": ("cagrad", {"c": 1.0}),
     "nash_mtl unclipped": ("nash_mtl", {"max_norm": 0.0}),
@@ -121,7 +122,10 @@ def matrices(family: Callable[[int, Chance], Rows], sizes: tuple[int, ...] = SIZ
 
 
 def weigh(variant: str, rows: Rows, blur: Chance | None = None) -> Rows:
-    """Weights [K] of a fresh method at its first step, all losses 1. blur: round the Gramian as float32 gradients do."""
+    """Weights [K] of a fresh method at its first step, all losses 1, every independent batch the same.
+
+    blur: round the Gramian as float32 gradients do.
+    """
     name, settings = VARIANTS[variant]
     count = len(rows)
     gramian = rows @ rows.T
@@ -130,7 +134,7 @@ def weigh(variant: str, rows: Rows, blur: Chance | None = None) -> Rows:
         gramian *= 1 + noise + noise.T
     totals = Totals(0, tuple(map(str, range(count))), tuple(range(count)), (1.0,) * count, (1.0,) * count)
     shown = StepGradients(totals, 0, Shards(1), gramian=lambda: torch.from_numpy(gramian))
-    return registry.make(name, settings, tasks=count).weigh(shown).numpy()
+    return registry.make(name, settings, tasks=count).weigh(shown.crossed(torch.from_numpy(gramian))).numpy()
 
 
 def longest(weights: Rows, rows: Rows) -> float:

@@ -48,7 +48,11 @@ class Parameters(Mode):
         known = totals_of(setup, setup.shards.sum(counts), batches, step)
         if not known[0].names:
             return rest(setup, known[0])
-        looked = {number: self._look(known[number], batches[number]) for number in compared(len(batches))}
+        follows = range(setup.balancer.follows)
+        looked = {
+            number: self._look(known[number], batches[number], followed=number in follows)
+            for number in compared(len(batches))
+        }
         (first, (rows, _)), (last, (others, _)) = next(iter(looked.items())), list(looked.items())[-1]
         cross = cross_of_rows(setup.shards, rows, others) if first != last else None
         tasks = StepGradients(known[0], setup.seed, setup.shards, rows=rows, columns=self._columns)
@@ -69,14 +73,14 @@ class Parameters(Mode):
             part = tuple(torch.tensor(weights, dtype=block.dtype, device=block.device) @ block for block in rows)
             return self._put(known[number], part, own, weights, scale=batches[number][0].scale)
 
-        leave_mean(setup, [partial(along, number) for number in range(setup.balancer.follows)])
+        leave_mean(setup, [partial(along, number) for number in follows])
         return measured(known[0], weights=weights, gramian=tasks.gramian)
 
-    def _look(self, known: Totals, tapes: Sequence[Tape]) -> tuple[Blocks, list[Tensor]]:
-        """A batch's rows, and its tasks' own gradients, summed. Raises NotFinite for one of these that is not."""
+    def _look(self, known: Totals, tapes: Sequence[Tape], *, followed: bool) -> tuple[Blocks, list[Tensor]]:
+        """A batch's rows, and, where it is followed, its tasks' own gradients, summed. Raises NotFinite for one that is not."""
         heads = [pull.heads(self.setup, tape) if tape.cut is not None else None for tape in tapes]
         rows, own = rows_of(self.setup, known, tapes, heads)
-        return rows, sum_own(self.setup, known, own)
+        return rows, sum_own(self.setup, known, own) if followed else []
 
     def _put(
         self, known: Totals, part: Blocks, own: list[Tensor], head_weights: Sequence[float], *, scale: float
