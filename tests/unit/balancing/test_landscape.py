@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.landscape import LIFT, Point, gradients, losses
+from bench.landscape import LIFT, STARTS, Point, arrived, descend, gradients, losses
 
 
 def published(x: Tensor) -> list[Tensor]:
@@ -25,3 +25,9 @@ def test_losses_and_gradients_are_autograds(point: Point) -> None:
     assert list(losses(point)) == pytest.approx([float(each.detach()) + LIFT for each in wanted])
     for mine, each in zip(gradients(point), wanted, strict=True):
         assert list(mine) == pytest.approx(torch.autograd.grad(each, x, retain_graph=True)[0].tolist(), abs=1e-12)
+
+
+@pytest.mark.slow
+def test_mgda_reaches_the_front_from_every_start_where_the_sum_is_caught_in_a_valley() -> None:
+    assert all(arrived(descend("mgda", start, scale=1.0, steps=25_000, lr=1e-3)) for start in STARTS)
+    assert not arrived(descend("equal", STARTS[0], scale=1.0, steps=25_000, lr=1e-3))
