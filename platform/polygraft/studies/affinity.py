@@ -106,7 +106,7 @@ def affinity(suite: Suite | str | os.PathLike[str], *, groups: int = 2, tracking
         if launch.result_of(record.folder) is None:
             log().info("%s: one joint run of %d tasks", record.run_id, len(tasks))
             _measure(suite, record, lock, tracking)
-        found = _read(record.folder / FOUND)
+        found = read(record.folder / FOUND)
         result = Affinity(record.run_id, record.folder, record.folder / PAGE, found, grouped(found.first_order, groups))
         write_text(result.page, drawn(suite.suite, result))
     return result
@@ -130,6 +130,23 @@ def summed_up(tasks: Sequence[str], all_tasks: Sequence[str], steps: Sequence[Af
         len(steps),
         len(both),
     )
+
+
+def write(found: Found, path: Path) -> None:
+    """As JSON, which has no nan: null."""
+    squares = {
+        name: [[None if math.isnan(each) else each for each in line] for line in getattr(found, name)]
+        for name in ("first_order", "ahead")
+    }
+    write_json(path, asdict(found) | squares)
+
+
+def read(path: Path) -> Found:
+    """What `write` wrote."""
+    fields = json.loads(path.read_text())
+    for name in ("first_order", "ahead"):
+        fields[name] = _square([[math.nan if each is None else each for each in line] for line in fields[name]])
+    return Found(**fields | {"tasks": tuple(fields["tasks"])})
 
 
 def drawn(suite: str, result: Affinity) -> str:
@@ -198,7 +215,7 @@ def _measure(suite: Suite, record: RunRecord, lock: RunLock, tracking: str | Non
     found = summed_up(learned, running.gradients.tasks, measuring.found)
     journal.log(_named(found), state.step)
     journal.close()
-    write_json(folder / FOUND, asdict(found))
+    write(found, folder / FOUND)
     mlflow_run_id = publish(suite, record, tables, {"polygraft.study": "affinity"}, tracking)
     seconds = round(time.time() - began, 3)
     result = Run(record.run_id, folder, "finished", state.step, mlflow_run_id=mlflow_run_id, seconds=seconds)
@@ -218,10 +235,3 @@ def _percent(tasks: Sequence[str], square: Square) -> Mapping[tuple[str, str], f
 
 def _square(lines: Sequence[Sequence[float]]) -> Square:
     return tuple(tuple(line) for line in lines)
-
-
-def _read(path: Path) -> Found:
-    fields = json.loads(path.read_text())
-    for name in ("first_order", "ahead"):
-        fields[name] = _square([[math.nan if each is None else each for each in line] for line in fields[name]])
-    return Found(**fields | {"tasks": tuple(fields["tasks"])})
