@@ -13,6 +13,7 @@ _NAMES = {
     "Balance": "polygraft.balancing.own_loop",
     "train": "polygraft.distributed.launch",
     "compare": "polygraft.studies.compare",
+    "affinity": "polygraft.studies.affinity",
     "evaluate": "polygraft.assembly.scoring",
     "load_model": "polygraft.assembly.model",
     "Model": "polygraft.assembly.model",

@@ -38,8 +38,11 @@ def line_chart(
     return _figure(title, _spoken(series), marks, HEIGHT, legend=series if len(series) > 1 else ())
 
 
-def heat_map(title: str, names: Sequence[str], values: Mapping[tuple[str, str], float]) -> str:
-    """A symmetric matrix of values in [-1, 1]: blue above 0, red below, the surface itself at 0; each cell says its value."""
+def heat_map(title: str, names: Sequence[str], values: Mapping[tuple[str, str], float], *, between: str = "and") -> str:
+    """A matrix of values in [-1, 1]: blue above 0, red below, the surface itself at 0; each cell says its value.
+
+    values: by (line, column); of a symmetric matrix one of both ways is enough. between: what stands between two names.
+    """
     cell = max(24, min(64, (WIDTH - 96) // max(1, len(names))))
     width, height = 96 + cell * len(names), 24 + cell * len(names)
     marks = []
@@ -48,8 +51,10 @@ def heat_map(title: str, names: Sequence[str], values: Mapping[tuple[str, str], 
         marks.append(_text(96 + cell * row + cell / 2, 16, one, anchor="middle", most=max(3, cell // 7)))
         for column, other in enumerate(names):
             value = values.get((one, other), values.get((other, one), math.nan))
-            marks.append(_cell(96 + cell * column, 24 + cell * row, cell, value, f"{one} and {other}"))
-    said = "; ".join(f"{one} and {other} {number(value)}" for (one, other), value in values.items() if one != other)
+            marks.append(_cell(96 + cell * column, 24 + cell * row, cell, value, f"{one} {between} {other}"))
+    said = "; ".join(
+        f"{one} {between} {other} {number(value)}" for (one, other), value in values.items() if one != other
+    )
     return _figure(title, said, marks, height, width=width)
 
 

@@ -109,7 +109,7 @@ def _train(suite: Suite, record: RunRecord, lock: RunLock, tags: Mapping[str, st
         state.step,
         metrics=_plain(test),
         validation=_plain(validation),
-        mlflow_run_id=_publish(suite, record, tables, tags, tracking),
+        mlflow_run_id=publish(suite, record, tables, tags, tracking),
         seconds=round(time.time() - began, 3),
         samples_per_second=round(running.clock.rate, 1),
     )
@@ -148,7 +148,7 @@ def _components(table: Prepared, width: int, seed: int) -> Components:
     return _KEPT[key]
 
 
-def _publish(suite: Suite, record: RunRecord, tables: Tables, tags: Mapping[str, str], tracking: str | None) -> str:
+def publish(suite: Suite, record: RunRecord, tables: Tables, tags: Mapping[str, str], tracking: str | None) -> str:
     """The run's history to MLflow; its id there."""
     uri, _ = tracking_uri(tracking, os.environ, suite.tracking.uri, storage_of(suite))
     tracker = open_run(uri, facts_of(suite, record, tables, tags=tags))

@@ -46,11 +46,18 @@ class Joint(Step):
 
     def update(self, state: State, stream: Stream) -> Measured:
         """Forward each shard, balance, one trunk backward, one optimiser step."""
-        state.learner.network.sharing.advance(state.step / self.learning.steps)
+        return self.learn(state, stream, self.draw(state, stream))
+
+    def draw(self, state: State, stream: Stream) -> list[ShardBatches]:
+        """The independent batches of this step, one as a rule; once a step."""
         with self.clock.part("data"):
-            batches = self._draw(state, stream)
+            return self._draw(state, stream)
+
+    def learn(self, state: State, stream: Stream, batches: list[ShardBatches]) -> Measured:
+        """The update from what `draw` gave."""
+        state.learner.network.sharing.advance(state.step / self.learning.steps)
         with self.clock.part("forward"):
-            tapes = [self._tapes(state, each, number) for number, each in enumerate(batches)]
+            tapes = [self.tapes(state, each, number) for number, each in enumerate(batches)]
         with self.clock.part("backward"):
             measured = self._balance(state.gradients, tapes, batches, state.step)
         with self.clock.part("optimizer"):
@@ -80,8 +87,8 @@ class Joint(Step):
     def _moved(self, shard: dict[str, Batch]) -> dict[str, Batch]:
         return {table: batch.to(self.learning.device) for table, batch in shard.items()}
 
-    def _tapes(self, state: State, batches: ShardBatches, number: int) -> list[Tape]:
-        """Of one of the step's independent batches."""
+    def tapes(self, state: State, batches: ShardBatches, number: int = 0) -> list[Tape]:
+        """Of one of the step's independent batches; equal for equal parameters, however often it is asked."""
         purpose = f"forward {number}" if number else "forward"
         shards = zip(self.learning.shards, batches, strict=True)
         return [self._tape(state, shard, batch, purpose) for shard, batch in shards]
@@ -117,7 +124,7 @@ class Joint(Step):
     @torch.no_grad()
     def _look_back(self, state: State, batches: ShardBatches) -> None:
         """Tell the balancer the losses after the update, on the same rows with the same chance."""
-        state.gradients.observe(self._tapes(state, batches, 0), state.step)
+        state.gradients.observe(self.tapes(state, batches), state.step)
 
 
 def _words(error: NotFinite, batches: ShardBatches, mine: range) -> str:
