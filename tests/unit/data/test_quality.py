@@ -62,6 +62,8 @@ DIRT = [
     ),
     ("outlying_values", "columns.age", {"age": put(BASE["age"], 1e6, 20)}, "clean: [{name: outliers}]", 0.01),
     ("outlying_values", "columns.age", {"age": put(BASE["age"], np.inf, 2)}, "", 2),
+    ("mixed_types", "columns.code", {"code": put(map(str, np.arange(ROWS) % 9), "x", 200)}, "", 0.9),
+    ("group_bias", "columns.sex", {"sex": ["f", "m"] * 1000, "buys": [True, True, False, True] * 500}, "", 0.5),
     ("leakage", "columns.told", {"told": TOLD}, "drop: [told]", 1.0),
 ]
 
@@ -88,6 +90,17 @@ def test_duplicates_are_counted_by_side_of_a_given_split_and_across_it() -> None
     spec = replace(SPEC, split=SplitSpec("column", "part", validation=0.0, test="test"))
     told = found(columns | {"part": ["train"] * 14 + ["test"] * 3}, spec)
     assert [(each.figure, each.place) for each in told if each.check == "duplicates"] == [(4, ""), (3, "split")]
+
+
+def test_dates_that_go_back_and_a_split_at_random_over_dates_are_told() -> None:
+    days = np.datetime64("2024-01-01T00:00", "s") + np.arange(ROWS).astype("timedelta64[D]")
+    swapped = days.copy()
+    swapped[[5, 900]] = days[[6, 901]]
+    swapped[[6, 901]] = days[[5, 900]]
+    told = [(each.place, each.figure) for each in found(clean() | {"day": swapped}) if each.check == "dates"]
+    assert told == [("columns.day", 2), ("split", 1)]
+    by_time = replace(SPEC, split=SplitSpec("time", "day"))
+    assert [each for each in found(clean() | {"day": days}, by_time) if each.check == "dates"] == []
 
 
 def test_a_feature_that_moves_between_the_splits_is_drift() -> None:
