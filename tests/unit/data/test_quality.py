@@ -17,7 +17,7 @@ from polygraft.core.catalogue import catalogue
 from polygraft.data.checks import check
 from polygraft.data.quality import registry
 from polygraft.data.quality.base import Finding
-from polygraft.data.quality.drift import smirnov
+from polygraft.data.quality.drift import smirnov, stability
 from polygraft.data.quality.leakage import auc
 from polygraft.data.spec import SplitSpec, TableSpec, TargetSpec
 from polygraft.data.survey import survey
@@ -134,6 +134,19 @@ def test_the_distance_of_distributions_is_that_of_scipy() -> None:
     rng = np.random.default_rng(2)
     one, other = rng.normal(0, 1, 200), rng.normal(0.5, 2, 301)
     assert smirnov(one, other) == pytest.approx(stats.ks_2samp(one, other, method="asymp").statistic)
+
+
+def test_the_stability_index_is_0_for_equal_shares_and_that_of_the_closed_form() -> None:
+    assert stability({"a": 3, "b": 7}, {"a": 3, "b": 7}) == 0
+    expected = (0.8 - 0.2) * np.log(4) * 2
+    assert stability({"a": 8000, "b": 2000}, {"a": 2000, "b": 8000}) == pytest.approx(expected, rel=1e-3)
+    assert stability({"a": 10}, {"b": 10}) > 1
+
+
+def test_levels_that_differ_between_the_splits_are_drift() -> None:
+    spec = replace(SPEC, split=SplitSpec("time", "age", validation=0.1, test=0.2))
+    late = np.where(np.asarray(BASE["age"]) > 48, "new", "old").tolist()
+    assert "columns.town" in [each.place for each in found(clean() | {"town": late}, spec) if each.unit == "PSI"]
 
 
 def test_the_auc_is_that_of_scikit_learn_with_ties() -> None:
