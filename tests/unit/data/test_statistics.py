@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polygraft.data.statistics import MOST_LEVELS, Statistics, statistics
@@ -18,13 +18,14 @@ TEXTS = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "?", ""])), max
 
 
 def merged(column: pa.Array, cuts: list[int]) -> Statistics:
-    edges = sorted({0, len(column), *(min(cut, len(column)) for cut in cuts)})
+    edges = sorted({0, len(column), *(cut % (len(column) + 1) for cut in cuts)})
     found = statistics(column.slice(0, 0))
     for low, high in itertools.pairwise(edges):
         found = found.merge(statistics(column.slice(low, high - low)))
     return found
 
 
+@example(values=[1.0, 2.0, 30.0, 50.0, None], cuts=[1, 3])
 @given(values=NUMBERS, cuts=st.lists(st.integers(0, 40), max_size=5))
 def test_numbers_merged_over_any_chunking_are_those_of_the_whole(values: list[float | None], cuts: list[int]) -> None:
     found = merged(pa.array(values, pa.float64()), cuts)
