@@ -58,8 +58,8 @@ def heat_map(title: str, names: Sequence[str], values: Mapping[tuple[str, str], 
     return _figure(title, said, marks, height, width=width)
 
 
-def bars(title: str, values: Mapping[str, float], *, unit: str) -> str:
-    """Horizontal bars, longest first, each with its value and its share of all."""
+def bars(title: str, values: Mapping[str, float], *, unit: str, parts: bool = True) -> str:
+    """Horizontal bars, longest first, each with its value and, where the values are parts of one whole, its share of it."""
     ranked = sorted(values.items(), key=lambda pair: -pair[1])
     total, longest = sum(values.values()) or 1.0, max([*values.values(), 1e-12])
     marks = []
@@ -68,7 +68,8 @@ def bars(title: str, values: Mapping[str, float], *, unit: str) -> str:
         hover = f"<title>{escape(name)}: {number(value)} {unit}</title>"
         marks.append(_text(98, y + 13, name, anchor="end", most=15))
         marks.append(f'<rect class="c0" x="104" y="{y}" width="{length:.1f}" height="18" rx="2">{hover}</rect>')
-        marks.append(_text(110 + length, y + 13, f"{number(value)} {unit}, {value / total:.0%}"))
+        share = f", {value / total:.0%}" if parts else ""
+        marks.append(_text(110 + length, y + 13, f"{number(value)} {unit}{share}"))
     said = "; ".join(f"{name} {number(value)} {unit}" for name, value in ranked)
     return _figure(title, said, marks, 16 + 26 * len(ranked))
 

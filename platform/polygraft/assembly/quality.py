@@ -1,0 +1,52 @@
+"""From a suite to what its tables' quality checks find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from polygraft.assembly.tables import table_spec
+from polygraft.core.catalogue import catalogue
+from polygraft.core.errors import Fault, UserError
+from polygraft.data.checks import check
+from polygraft.data.preparation import raw_table
+from polygraft.data.quality import registry
+from polygraft.data.quality.base import SEVERITIES, Finding
+from polygraft.data.survey import survey
+from polygraft.suite.schema import Suite
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of one table. missing: the share of missing values by column. findings: the most serious first."""
+
+    table: str
+    rows: int
+    columns: int
+    missing: dict[str, float]
+    findings: list[Finding]
+
+
+def look_at(suite: Suite, cache: Path) -> list[Quality]:
+    """Every table of the suite, seen by every check there is. Raises UserError with the faults of all tables."""
+    faults: list[Fault] = []
+    seen: list[Quality] = []
+    for name in suite.data:
+        try:
+            seen.append(_table(suite, name, cache))
+        except UserError as error:
+            faults += error.faults
+    if faults:
+        raise UserError(faults)
+    return seen
+
+
+def _table(suite: Suite, name: str, cache: Path) -> Quality:
+    spec = table_spec(suite, name)
+    table = raw_table(spec, cache)
+    seen = survey(table, spec, check(spec, table).parts)
+    checks = [registry.make(each, beside=suite.folder) for each in catalogue("data/quality", suite.folder)]
+    found = [finding for each in checks for finding in each.look(seen)]
+    found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.check))
+    missing = {column: each.missing / max(1, each.rows) for column, each in seen.columns.items() if each.missing}
+    return Quality(name, seen.rows, len(seen.columns), missing, found)

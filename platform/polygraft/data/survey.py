@@ -1,0 +1,113 @@
+"""A table seen once, batch by batch: each column's statistics, a hash of each row, and a sample of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from polygraft.data.spec import TableSpec
+from polygraft.data.splits import NAMES
+from polygraft.data.statistics import Moments, Statistics, statistics
+
+BATCH = 65_536
+SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the checks are shown of one table.
+
+    hashes: uint64 [rows], of all columns but the one that the split reads. parts: uint8 [rows], the split of each row.
+    sample: about 20,000 rows, or all when there are fewer; sample_parts: their splits. Only `hashes` and `parts` grow with
+    the rows, by 9 bytes a row.
+    """
+
+    spec: TableSpec
+    columns: Mapping[str, Statistics]
+    hashes: np.ndarray
+    parts: np.ndarray
+    sample: pa.Table
+    sample_parts: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        return len(self.hashes)
+
+    @cached_property
+    def features(self) -> list[str]:
+        """Columns that a network would be shown: not dropped, no target, no weight, not the split's own."""
+        targets = {column for each in self.spec.targets for column in each.columns}
+        aside = {*self.spec.drop, *targets, self.spec.weight}
+        if self.spec.split.by in ("column", "group"):
+            aside.add(self.spec.split.column)
+        return [name for name in self.columns if name not in aside]
+
+    def numbers(self, column: str) -> np.ndarray:
+        """float64 [sample rows] of a number, boolean or date column, missing as NaN; empty for other types."""
+        values = self.sample.column(column)
+        type_ = values.type
+        if pa.types.is_boolean(type_):
+            values = values.cast(pa.uint8())
+        elif pa.types.is_timestamp(type_):
+            values = values.cast(pa.int64())
+        elif not (pa.types.is_integer(type_) or pa.types.is_floating(type_)):
+            return np.empty(0)
+        return np.asarray(values.to_numpy(), np.float64)
+
+
+def survey(table: pa.Table, spec: TableSpec, parts: np.ndarray) -> Survey:
+    """The one pass over a table, whose rows belong to `parts` (uint8 [rows])."""
+    apart = spec.split.column if spec.split.by == "column" else None
+    rng = np.random.default_rng(spec.seed)
+    found = {
+        field.name: Statistics(levels={}, moments=Moments() if _numeric(field.type) else None) for field in table.schema
+    }
+    hashes, taken_rows, samples = [], [], []
+    share = SAMPLE / max(1, table.num_rows)
+    for batch in table.to_batches(max_chunksize=BATCH):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            found[name] = found[name].merge(statistics(column, found[name].levels is not None))
+        hashes.append(_hashes(batch, apart))
+        taken = rng.random(len(batch)) < share
+        taken_rows.append(taken)
+        samples.append(batch.filter(pa.array(taken)))
+    sample = pa.Table.from_batches(samples, table.schema)
+    return Survey(spec, found, np.concatenate(hashes), parts, sample, parts[np.concatenate(taken_rows)])
+
+
+def part_names() -> dict[int, str]:
+    """The splits' names by their numbers."""
+    return {number: name for name, number in NAMES.items()}
+
+
+def _numeric(type_: pa.DataType) -> bool:
+    inner = type_.value_type if pa.types.is_dictionary(type_) else type_
+    return bool(pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_decimal(inner))
+
+
+def _hashes(batch: pa.RecordBatch, apart: str | None) -> np.ndarray:
+    """uint64 [rows]. Null and 0, and the columns of a row, are told apart."""
+    found = np.zeros(len(batch), np.uint64)
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if name != apart and not pa.types.is_nested(column.type):
+            found = found * np.uint64(0x9E3779B97F4A7C15) + _hashed(column)
+            found ^= found >> np.uint64(29)
+    return found
+
+
+def _hashed(column: pa.Array) -> np.ndarray:
+    type_ = column.type
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+        gaps = np.asarray(column.is_null())
+        values = column.fill_null(0).to_numpy(zero_copy_only=False) if gaps.any() else column.to_numpy()
+        return np.where(gaps, np.uint64(1), pd.util.hash_array(values))
+    coded = column if pa.types.is_dictionary(type_) else column.dictionary_encode()
+    # Arrow has no text form of some types: what Python says of a level does for these.
+    texts = np.array([repr(level) for level in coded.dictionary.to_pylist()] + ["<null>"], dtype=object)
+    indices = coded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
+    return pd.util.hash_array(texts, categorize=False)[indices]

@@ -1,0 +1,156 @@
+"""The quality checks: planted dirt is found, clean data is left alone, any chunking finds the same."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polygraft.core.catalogue import catalogue
+from polygraft.data.checks import check
+from polygraft.data.quality import registry
+from polygraft.data.quality.base import Finding
+from polygraft.data.quality.drift import smirnov, stability
+from polygraft.data.quality.leakage import auc
+from polygraft.data.spec import SplitSpec, TableSpec, TargetSpec
+from polygraft.data.survey import survey
+
+ROWS = 2000
+SPEC = TableSpec("t", ("t.csv",), targets=(TargetSpec("buys", ("buys",), "category"),))
+
+
+def clean() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    return {
+        "age": rng.normal(40, 10, ROWS),
+        "town": rng.choice(["Ulm", "Graz", "Bern"], ROWS).tolist(),
+        "buys": (rng.random(ROWS) < 0.5).tolist(),
+    }
+
+
+def found(columns: Mapping[str, Any], spec: TableSpec = SPEC) -> list[Finding]:
+    table = pa.table(columns)
+    seen = survey(table, spec, check(spec, table).parts)
+    return [finding for name in catalogue("data/quality") for finding in registry.make(name).look(seen)]
+
+
+def put(column: Any, value: object, rows: int) -> list[Any]:
+    return [value] * rows + list(column)[rows:]
+
+
+BASE = clean()
+TOLD = np.asarray(BASE["buys"]) + np.linspace(0, 0.5, ROWS)
+DIRT = [
+    ("missing_values", "columns.age", {"age": put(BASE["age"], None, 1200)}, "drop: [age]", 0.6),
+    ("constants", "columns.flat", {"flat": ["x"] * ROWS}, "drop: [flat]", ROWS),
+    ("suspicious_levels", "columns.town", {"town": put(BASE["town"], "?", 7)}, "", 7),
+    ("suspicious_levels", "columns.age", {"age": put(np.arange(ROWS) % 50 + 0.0, -999.0, 30)}, "", 30),
+    ("imbalance", "columns.buys", {"buys": [True] * 40 + [False] * (ROWS - 40)}, None, 0.02),
+    (
+        "row_weights",
+        "columns.instance_weight",
+        {"instance_weight": np.arange(ROWS) + 0.5},
+        "drop: [instance_weight]",
+        1,
+    ),
+    ("outlying_values", "columns.age", {"age": put(BASE["age"], 1e6, 20)}, "clean: [{name: outliers}]", 0.01),
+    ("outlying_values", "columns.age", {"age": put(BASE["age"], np.inf, 2)}, "", 2),
+    ("mixed_types", "columns.code", {"code": put(map(str, np.arange(ROWS) % 9), "x", 200)}, "", 0.9),
+    ("group_bias", "columns.sex", {"sex": ["f", "m"] * 1000, "buys": [True, True, False, True] * 500}, "", 0.5),
+    ("leakage", "columns.told", {"told": TOLD}, "drop: [told]", 1.0),
+]
+
+
+def test_clean_data_gives_no_finding_above_note() -> None:
+    assert [each for each in found(clean()) if each.severity != "note"] == []
+
+
+@pytest.mark.parametrize(("name", "place", "dirt", "mend", "figure"), DIRT)
+def test_planted_dirt_is_found(name: str, place: str, dirt: dict[str, Any], mend: str | None, figure: float) -> None:
+    told = [each for each in found(clean() | dirt) if (each.check, each.place) == (name, place)]
+    assert [each.severity in ("warning", "serious") for each in told] == [True]
+    assert told[0].figure == pytest.approx(figure)
+    assert mend is None or told[0].mend == mend
+
+
+def test_columns_missing_in_the_same_rows_are_told_together() -> None:
+    gaps = {name: put(BASE["age"], None, 30) for name in ("one", "two")}
+    assert any(each.words == "missing in the same rows: one, two" for each in found(clean() | gaps))
+
+
+def test_duplicates_are_counted_by_side_of_a_given_split_and_across_it() -> None:
+    columns = {name: list(values)[:10] + list(values)[:4] + list(values)[:3] for name, values in clean().items()}
+    spec = replace(SPEC, split=SplitSpec("column", "part", validation=0.0, test="test"))
+    told = found(columns | {"part": ["train"] * 14 + ["test"] * 3}, spec)
+    assert [(each.figure, each.place) for each in told if each.check == "duplicates"] == [(4, ""), (3, "split")]
+
+
+def test_dates_that_go_back_and_a_split_at_random_over_dates_are_told() -> None:
+    days = np.datetime64("2024-01-01T00:00", "s") + np.arange(ROWS).astype("timedelta64[D]")
+    swapped = days.copy()
+    swapped[[5, 900]] = days[[6, 901]]
+    swapped[[6, 901]] = days[[5, 900]]
+    told = [(each.place, each.figure) for each in found(clean() | {"day": swapped}) if each.check == "dates"]
+    assert told == [("columns.day", 2), ("split", 1)]
+    by_time = replace(SPEC, split=SplitSpec("time", "day"))
+    assert [each for each in found(clean() | {"day": days}, by_time) if each.check == "dates"] == []
+
+
+def test_a_feature_that_moves_between_the_splits_is_drift() -> None:
+    spec = replace(SPEC, split=SplitSpec("time", "age", validation=0.1, test=0.2))
+    assert [each.place for each in found(clean(), spec) if each.check == "drift"] == ["columns.age"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(1, 59), max_size=4, unique=True))
+def test_rows_hash_alike_in_any_chunking(cuts: list[int]) -> None:
+    whole = pa.table({"n": [None, 0, 1] * 20, "t": ["a", None, "b", "a"] * 15, "buys": [True, False] * 30})
+    edges = [0, *sorted(cuts), 60]
+    cut = pa.concat_tables([whole.slice(low, high - low) for low, high in itertools.pairwise(edges)])
+    parts = np.zeros(60, np.uint8)
+    one, other = survey(whole, SPEC, parts), survey(cut, SPEC, parts)
+    assert (one.hashes == other.hashes).all()
+    assert len(np.unique(one.hashes)) == len(whole.to_pandas().drop_duplicates())
+    assert one.sample.equals(other.sample)
+
+
+@given(
+    one=st.lists(st.integers(0, 9), min_size=1, max_size=30), other=st.lists(st.integers(0, 9), min_size=1, max_size=30)
+)
+def test_the_distance_of_distributions_is_the_greatest_of_all_values(one: list[int], other: list[int]) -> None:
+    apart = [abs(np.mean(np.array(one) <= value) - np.mean(np.array(other) <= value)) for value in range(10)]
+    assert smirnov(np.array(one), np.array(other)) == pytest.approx(max(apart))
+
+
+def test_the_distance_of_distributions_is_that_of_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(0, 1, 200), rng.normal(0.5, 2, 301)
+    assert smirnov(one, other) == pytest.approx(stats.ks_2samp(one, other, method="asymp").statistic)
+
+
+def test_the_stability_index_is_0_for_equal_shares_and_that_of_the_closed_form() -> None:
+    assert stability({"a": 3, "b": 7}, {"a": 3, "b": 7}) == 0
+    expected = (0.8 - 0.2) * np.log(4) * 2
+    assert stability({"a": 8000, "b": 2000}, {"a": 2000, "b": 8000}) == pytest.approx(expected, rel=1e-3)
+    assert stability({"a": 10}, {"b": 10}) > 1
+
+
+def test_levels_that_differ_between_the_splits_are_drift() -> None:
+    spec = replace(SPEC, split=SplitSpec("time", "age", validation=0.1, test=0.2))
+    late = np.where(np.asarray(BASE["age"]) > 48, "new", "old").tolist()
+    assert "columns.town" in [each.place for each in found(clean() | {"town": late}, spec) if each.unit == "PSI"]
+
+
+def test_the_auc_is_that_of_scikit_learn_with_ties() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(1)
+    scores, labels = rng.integers(0, 5, 300).astype(float), rng.integers(0, 2, 300).astype(float)
+    assert auc(scores, labels) == pytest.approx(metrics.roc_auc_score(labels, scores))
