@@ -22,6 +22,7 @@ from balancing_toy import SETTINGS, SHARDS, Network, batch, gradients, independe
 from polygraft.balancing import registry
 from polygraft.balancing.base import Surgery
 from polygraft.balancing.gradients import Cut, Gradients, Measured, Shards, Tape
+from ranks import leave
 
 
 class Counted:
@@ -172,3 +173,4 @@ def _rank(rank: int, folder: str, cases: list[tuple[str, str, int]]) -> None:
     finally:
         gc.collect()  # what a dispatch mode saw of a collective holds the group, which then could not end its threads
         dist.destroy_process_group()
+    leave()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from balancing_toy import CASES, SHARDS, train
 from polygraft.balancing.gradients import Shards
+from ranks import leave
 
 STEPS = 20
 Outcome = Mapping[str, Tensor]
@@ -76,6 +77,7 @@ def _rank(rank: int, world: int, folder: str) -> None:
         )
     finally:
         dist.destroy_process_group()
+    leave()
 
 
 def _by_case(flat: Mapping[str, Tensor]) -> dict[str, Outcome]:

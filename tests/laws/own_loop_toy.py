@@ -14,6 +14,7 @@ from torch import Tensor
 
 from balancing_toy import CASES, ROWS, SETTINGS, TASKS, Network, Rows, batch, independent, row_losses
 from polygraft import Balance
+from ranks import leave
 
 STEPS = 4  # step 3 has no label of `kind`
 MICRO = 4  # micro-batches of a step, over all ranks
@@ -165,3 +166,4 @@ def _rank(rank: int, folder: str) -> None:
         save_file(flat, Path(folder) / f"{rank}.safetensors")
     finally:
         dist.destroy_process_group()
+    leave()

@@ -18,6 +18,7 @@ from polygraft.balancing.gradients import Gradients, Shards, Tape, choose_mode
 from polygraft.core.catalogue import catalogue
 from polygraft.core.seeding import seed_torch
 from polygraft.models.network import Network
+from ranks import leave
 from sharing_toy import KINDS, ROWS, TASKS, VARIANTS, batch, chosen, losses, network
 
 SHARDS, STEPS = 4, 4
@@ -100,6 +101,7 @@ def _rank(rank: int, world: int, folder: str) -> None:
         save_file(run_all(Shards.here(SHARDS)), Path(folder) / f"{rank}.safetensors")
     finally:
         dist.destroy_process_group()
+    leave()
 
 
 def one_thread(run: Any, *given: Any) -> Any:

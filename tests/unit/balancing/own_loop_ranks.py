@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from polygraft.balancing.own_loop import Balance
 from polygraft.core.errors import UserError
+from ranks import leave
 
 ROWS = 11  # rank 0 has 5 of them, rank 1 has 6
 
@@ -95,9 +95,7 @@ def rank_of_two(rank: int, folder: str) -> None:
         Path(f"{folder}/{rank}.refusals").write_text("".join(f"{case}|{words}\n" for case, words in said.items()))
     finally:
         dist.destroy_process_group()
-    # A process that has wrapped a model in DDP aborts now and then while it exits ("terminate called without an active
-    # exception", torch 2.13, without us too, one in twenty on a busy machine): what it had to say is written, so it leaves.
-    os._exit(0)
+    leave()
 
 
 def summed(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
