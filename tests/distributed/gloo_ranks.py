@@ -9,11 +9,12 @@ from pathlib import Path
 import torch.distributed as dist
 
 from polygraft.assembly.job import work
+from ranks import leave
 
 
 def begin(rank: int, world: int, folder: Path, attempt: int) -> BaseProcess:
     """`take_part` in a process of its own."""
-    process = multiprocessing.get_context("spawn").Process(target=take_part, args=(rank, world, folder, attempt))
+    process = multiprocessing.get_context("spawn").Process(target=_rank, args=(rank, world, folder, attempt))
     process.start()
     return process
 
@@ -26,3 +27,8 @@ def take_part(rank: int, world: int, folder: Path, attempt: int) -> None:
         work(folder, attempt=attempt)
     finally:
         dist.destroy_process_group()
+
+
+def _rank(rank: int, world: int, folder: Path, attempt: int) -> None:
+    take_part(rank, world, folder, attempt)
+    leave()
