@@ -28,7 +28,7 @@ from polygraft.data.cleaning.outliers import Outliers
 from polygraft.data.encoders.standard import Standard
 from polygraft.data.fitting import fit_number
 from polygraft.data.kernels.encode import encode_numbers
-from polygraft.data.kernels.kernel import each, threads
+from polygraft.data.kernels.threads import each, threads
 from polygraft.data.known import Known
 from polygraft.data.plans import NumberPlan
 

@@ -21,7 +21,7 @@ from polygraft.data.splits import TRAINING
 
 def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
     """A feature for each column, several at once. Raises UserError for columns that hold nothing, or infinities."""
-    from polygraft.data.kernels.kernel import each
+    from polygraft.data.kernels.threads import each
 
     chosen = checked.parts == TRAINING
     steps: list[Cleaning] = [cleaning.make(name, settings, beside=spec.plugins) for name, settings in spec.clean]

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from polygraft.core.kernel import cache_folder
 from polygraft.core.seeding import counter
 from polygraft.data.kernels.buffers import buffers
 from polygraft.data.kernels.encode import encode_codes, encode_numbers
 from polygraft.data.kernels.gather import gather, shuffle
-from polygraft.data.kernels.kernel import cache_folder, threads
 from polygraft.data.kernels.known import moments
+from polygraft.data.kernels.threads import threads
 from polygraft.data.known import Known, quantiles
 from polygraft.data.plans import CategoryPlan, NumberPlan
 

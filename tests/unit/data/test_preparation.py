@@ -78,7 +78,7 @@ def test_test_rows_change_no_plan(folder: Path, frame: pd.DataFrame) -> None:
 def test_any_number_of_threads_prepares_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for threads in (1, 2, 3):
-        monkeypatch.setattr("polygraft.data.kernels.kernel.threads", lambda threads=threads: threads)
+        monkeypatch.setattr("polygraft.data.kernels.threads.threads", lambda threads=threads: threads)
         made.append(prepare(spec(folder), folder / f"cache{threads}"))
     assert same(made[0], made[1])
     assert same(made[0], made[2])

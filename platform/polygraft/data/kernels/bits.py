@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from polygraft.data.kernels.kernel import inner_kernel
+from polygraft.core.kernel import inner_kernel
 
 _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], 1, bitorder="little").view(np.uint64).reshape(-1)
 """[256]: the eight bits of a byte as the eight bytes of a word."""

@@ -10,9 +10,10 @@ from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from polygraft.core.kernel import inner_kernel, kernel
 from polygraft.data.kernels.bits import spread_bits
 from polygraft.data.kernels.buffers import addresses, buffers, kind, readable
-from polygraft.data.kernels.kernel import each, inner_kernel, kernel
+from polygraft.data.kernels.threads import each
 from polygraft.data.plans import NumberPlan
 
 _ROWS = 131_072  # that a thread takes at a time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from polygraft.data.kernels.kernel import kernel
+from polygraft.core.kernel import kernel
 
 
 @kernel

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from polygraft.core.kernel import kernel
 from polygraft.data.kernels.bits import spread_bits
-from polygraft.data.kernels.kernel import kernel
 
 _TILE = 1024  # values: they stay in the L1 cache from one short loop, which vectorises, to the next
 
