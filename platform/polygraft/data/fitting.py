@@ -12,7 +12,7 @@ from polygraft.data.cleaning.base import Cleaning, Levels
 from polygraft.data.columns import levels_of
 from polygraft.data.encoders import registry as encoders
 from polygraft.data.encoders.base import Encoder
-from polygraft.data.known import Known
+from polygraft.data.known import Held, Known
 from polygraft.data.plans import CategoryPlan, NumberPlan
 from polygraft.data.preprocessor import Feature
 from polygraft.data.spec import TableSpec
@@ -35,7 +35,7 @@ def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
             category = fit_category(column, checked.columns[column], chosen=chosen, encoder=encoder, steps=steps)
         else:
             for part, values in encoder.parts(checked.columns[column]).items():
-                known = Known(values, chosen)
+                known = Held(values, chosen)
                 if faults := _faults(spec, column, known):
                     return None, faults
                 numbers[part] = fit_number(f"{column} {part}".strip(), known, encoder=encoder, steps=steps, part=part)
