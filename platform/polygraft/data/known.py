@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +17,9 @@ _SAMPLE = 8_192  # values that say where an order statistic may lie
 _SURE = (
     4.5  # standard deviations of a sampled rank: once in 150,000 an order statistic lies outside, and is found slowly
 )
+
+Bend = Callable[[np.ndarray], np.ndarray]
+"""A function of filled and clipped values, one by one, float64 [rows]."""
 
 
 class Known(ABC):
@@ -48,15 +51,15 @@ class Known(ABC):
         """The median absolute deviation from `middle`."""
 
     @abstractmethod
-    def totals(self, low: float, high: float) -> tuple[Fraction, Fraction]:
-        """The sums of the known values, clipped, and of their squares. Raises OverflowError when they exceed float64."""
+    def totals(self, low: float, high: float, bend: Bend | None) -> tuple[Fraction, Fraction]:
+        """The sums of the known values, clipped and then bent, and of their squares. Raises OverflowError when they exceed float64."""
 
     def mean(self) -> float:
         """The mean of the known values."""
         return self.moments(NumberPlan(""), missing=0)[0]
 
-    def moments(self, plan: NumberPlan, missing: int | None = None) -> tuple[float, float]:
-        """Mean and standard deviation (over rows, not rows - 1) of the training rows as `plan` fills and clips them.
+    def moments(self, plan: NumberPlan, missing: int | None = None, bend: Bend | None = None) -> tuple[float, float]:
+        """Mean and standard deviation (over rows, not rows - 1) of the training rows as `plan` fills and clips them, then bent.
 
         In rational arithmetic, so that nothing cancels in columns far from 0.
         """
@@ -65,11 +68,12 @@ class Known(ABC):
         if not rows:
             return 0.0, 0.0
         try:
-            total, squares = self.totals(plan.low, plan.high)
+            total, squares = self.totals(plan.low, plan.high, bend)
         except OverflowError:
             return float(plan.clip(self.quantile(0.5))), math.inf
         if missing:
-            filled = Fraction(float(plan.clip(plan.fill)))
+            fill = np.array([plan.clip(plan.fill)], np.float64)
+            filled = Fraction(float((bend(fill) if bend else fill)[0]))
             total, squares = total + missing * filled, squares + missing * filled**2
         mean = total / rows
         return float(mean), math.sqrt(max(squares / rows - mean**2, Fraction(0)))
@@ -100,8 +104,8 @@ class Held(Known):
     def deviation(self, middle: float) -> float:
         return quantiles(np.abs(self.values - middle), [0.5])[0]
 
-    def totals(self, low: float, high: float) -> tuple[Fraction, Fraction]:
-        return totals(self.values, low, high)
+    def totals(self, low: float, high: float, bend: Bend | None) -> tuple[Fraction, Fraction]:
+        return totals(bend(np.clip(self.values, low, high))) if bend else totals(self.values, low, high)
 
 
 def compacted(column: pa.ChunkedArray, chosen: np.ndarray) -> tuple[np.ndarray, int, int]:

@@ -70,8 +70,8 @@ class Sketch:
         """(sorted values, for how many values of the stream each stands): float64, int64."""
         held = [(buffer, 1 << level) for level, buffer in enumerate(self._buffers) if buffer is not None]
         held += [(values, 1) for values in self._fresh]
-        values = np.concatenate([each for each, _ in held])
-        weights = np.concatenate([np.full(len(each), weight, np.int64) for each, weight in held])
+        values = np.concatenate([np.empty(0), *(each for each, _ in held)])
+        weights = np.concatenate([np.empty(0, np.int64), *(np.full(len(each), weight) for each, weight in held)])
         order = np.argsort(values, kind="stable")
         return values[order], weights[order]
 
