@@ -29,7 +29,7 @@ from polygraft.data.encoders.standard import Standard
 from polygraft.data.fitting import fit_number
 from polygraft.data.kernels.encode import encode_numbers
 from polygraft.data.kernels.threads import each, threads
-from polygraft.data.known import Known
+from polygraft.data.known import Held
 from polygraft.data.plans import NumberPlan
 
 LOW, HIGH = 0.01, 0.99
@@ -52,7 +52,7 @@ def fit_polygraft(columns: list[pa.ChunkedArray]) -> list[NumberPlan]:
     """One plan a column, several at once, as data/fitting.py does it."""
     chosen = np.ones(len(columns[0]), bool)
     steps: list[Cleaning] = [Missing(indicator=False), Outliers(low=LOW, high=HIGH)]
-    return each(lambda column: fit_number("x", Known(column, chosen), encoder=Standard(), steps=steps), columns)
+    return each(lambda column: fit_number("x", Held(column, chosen), encoder=Standard(), steps=steps), columns)
 
 
 def clean_sklearn(values: np.ndarray) -> np.ndarray:

@@ -104,6 +104,7 @@ def _result(folder: Path, running: Experiment, state: State, status: Status, **s
         mlflow_run_id=record.mlflow_run_id if record else None,
         seconds=round(time.time() - begun, 3),
         samples_per_second=round(running.clock.rate, 1),
+        data_wait_share=round(running.clock.waited_share, 5),
         **scores,
     )
 

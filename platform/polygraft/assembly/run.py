@@ -18,6 +18,7 @@ class Run:
     """A run's result. metrics: `{"<task>/<metric>": value}` on the test split, of the selected weights; validation: on that split.
 
     seconds: from the first attempt's start to its end, start-up included. samples_per_second: while training.
+    data_wait_share: of its time, in [0, 1], in which a step waited for its data; of rank 0, in this attempt.
     data: by table, how many rows there are, and in each split.
     model_uri: `models:/<name>/<version>`; None when it was not registered.
     """
@@ -32,6 +33,7 @@ class Run:
     model_uri: str | None = None
     seconds: float = 0.0
     samples_per_second: float = 0.0
+    data_wait_share: float = 0.0
     data: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def table_spec(suite: Suite, name: str) -> TableSpec:
             if each.targets
         ),
         seed=suite.seed,
+        memory=table.memory_bytes,
         where=Place(suite, name),
         plugins=suite.folder,
     )

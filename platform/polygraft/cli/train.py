@@ -92,8 +92,9 @@ def rows(run: Run) -> list[tuple[str, str, float, float]]:
 
 def facts(run: Run, suite: str, tracking: str | None) -> list[tuple[str, str]]:
     """What the run was, where its parts lie, and how to look at them."""
+    speed = f"{run.samples_per_second:,.0f} rows/s, {run.data_wait_share:.1%} of it waiting for data"
     found = [
-        ("run", f"{run.run_id}, {run.step:,} steps, {run.seconds:.1f} s, {run.samples_per_second:,.0f} rows/s"),
+        ("run", f"{run.run_id}, {run.step:,} steps, {run.seconds:.1f} s, {speed}"),
         ("model", run.model_uri or f"{_near(run.folder / 'model')} (not registered)"),
     ]
     report = run.folder / "report.html"

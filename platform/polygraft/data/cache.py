@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
-FORMAT = 1
+FORMAT = 2
 """Of what lies in the cache: raise it with every change of what `prepare` computes or writes."""
 
 

@@ -44,11 +44,11 @@ class Checked:
 def check(spec: TableSpec, table: pa.Table) -> Checked:
     """The table's columns, labels, weights and parts. Raises UserError with every fault that was found."""
     check_names(table, spec.where("source") or spec.name)
-    faults = [*_names(spec, table), *_steps(spec)]
+    faults = [*names_faults(spec, table), *steps_faults(spec)]
     checked = Checked()
     faults += _read_features(spec, table, checked)
     faults += _read_labels(spec, table, checked)
-    faults += _read_weights(spec, table, checked)
+    faults += read_weights(spec, table, checked)
     if spec.split.by == "random" or spec.split.column in table.column_names:
         faults += _read_parts(spec, table, checked)
     if faults:
@@ -56,7 +56,7 @@ def check(spec: TableSpec, table: pa.Table) -> Checked:
     return checked
 
 
-def _names(spec: TableSpec, table: pa.Table) -> list[Fault]:
+def names_faults(spec: TableSpec, table: pa.Table) -> list[Fault]:
     """Every column that the description names must be there, and in one role only."""
     targets = {column: target.task for target in spec.targets for column in target.columns}
     named = [(f"columns.{column}", column) for column in spec.columns]
@@ -91,7 +91,7 @@ def _names(spec: TableSpec, table: pa.Table) -> list[Fault]:
     return faults
 
 
-def _steps(spec: TableSpec) -> list[Fault]:
+def steps_faults(spec: TableSpec) -> list[Fault]:
     """Cleaning steps and encoders exist, and their settings fit."""
     faults = []
     steps = catalogue("data/cleaning", spec.plugins)
@@ -121,7 +121,7 @@ def _read_features(spec: TableSpec, table: pa.Table, checked: Checked) -> list[F
         if problem:
             faults.append(spec.fault(place, problem))
             continue
-        step, problem = _encoder(spec, name, kind)
+        step, problem = encoder_of(spec, name, kind)
         if problem:
             faults.append(spec.fault(f"encode.{name}", problem))
         try:
@@ -150,7 +150,7 @@ def _kind(spec: TableSpec, name: str, column: pa.ChunkedArray) -> tuple[Kind, st
     return inferred.kind, ""
 
 
-def _encoder(spec: TableSpec, name: str, kind: Kind) -> tuple[Step, str]:
+def encoder_of(spec: TableSpec, name: str, kind: Kind) -> tuple[Step, str]:
     """The encoder of a column, and what is wrong with it."""
     step = spec.encode.get(name, (ENCODERS.get(kind, "standard"), {}))
     plugins = catalogue("data/encoders", spec.plugins)
@@ -165,7 +165,7 @@ def _read_labels(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fau
     for target in spec.targets:
         place = f"targets.{target.task}"
         if any(column not in table.column_names for column in target.columns):
-            continue  # _names has said so
+            continue  # names_faults has said so
         if target.kind != "labels" and len(target.columns) != 1:
             faults.append(spec.fault(place, f"a {target.kind} has one target column, not {len(target.columns)}."))
             continue
@@ -183,7 +183,8 @@ def _read_labels(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fau
     return faults
 
 
-def _read_weights(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
+def read_weights(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
+    """Set the rows' weights, and say what is wrong with them."""
     checked.weights = np.ones(len(table), np.float32)
     if spec.weight is None or spec.weight not in table.column_names:
         return []

@@ -12,7 +12,7 @@ from polygraft.data.cleaning.base import Cleaning, Levels
 from polygraft.data.columns import levels_of
 from polygraft.data.encoders import registry as encoders
 from polygraft.data.encoders.base import Encoder
-from polygraft.data.known import Known
+from polygraft.data.known import Held, Known
 from polygraft.data.plans import CategoryPlan, NumberPlan
 from polygraft.data.preprocessor import Feature
 from polygraft.data.spec import TableSpec
@@ -35,8 +35,8 @@ def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
             category = fit_category(column, checked.columns[column], chosen=chosen, encoder=encoder, steps=steps)
         else:
             for part, values in encoder.parts(checked.columns[column]).items():
-                known = Known(values, chosen)
-                if faults := _faults(spec, column, known):
+                known = Held(values, chosen)
+                if faults := column_faults(spec, column, known):
                     return None, faults
                 numbers[part] = fit_number(f"{column} {part}".strip(), known, encoder=encoder, steps=steps, part=part)
         return Feature(column, kind, checked.types[column], step, numbers, category), []
@@ -60,7 +60,11 @@ def fit_category(
     name: str, column: pa.ChunkedArray, *, chosen: np.ndarray, encoder: Encoder, steps: list[Cleaning]
 ) -> CategoryPlan:
     """The plan of one category column: the encoder's vocabulary, then the steps in order."""
-    levels = count_levels(column, chosen)
+    return plan_category(name, count_levels(column, chosen), encoder=encoder, steps=steps)
+
+
+def plan_category(name: str, levels: Levels, *, encoder: Encoder, steps: list[Cleaning]) -> CategoryPlan:
+    """The same from the levels of its training rows."""
     plan = encoder.levels(name, levels)
     for step in steps:
         plan = step.category(plan, levels)
@@ -77,7 +81,8 @@ def count_levels(column: pa.ChunkedArray, chosen: np.ndarray) -> Levels:
     return Levels(known, int(counts[-1]))
 
 
-def _faults(spec: TableSpec, column: str, known: Known) -> list[Fault]:
+def column_faults(spec: TableSpec, column: str, known: Known) -> list[Fault]:
+    """Why a number column cannot be fitted."""
     place = f"columns.{column}"
     if known.empty:
         return [spec.fault(place, f"every value of '{column}' is NaN. Drop it: drop: [{column}].")]

@@ -1,86 +1,137 @@
-"""What the training rows know of one number column: its known values, gathered once, and statistics of them."""
+"""What the training rows know of one number column: statistics of its known values, held in memory or not."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 
 from polygraft.data.plans import NumberPlan
+from polygraft.data.sketch import interpolate
 
 _SAMPLE = 8_192  # values that say where an order statistic may lie
 _SURE = (
     4.5  # standard deviations of a sampled rank: once in 150,000 an order statistic lies outside, and is found slowly
 )
 
+Bend = Callable[[np.ndarray], np.ndarray]
+"""A function of filled and clipped values, one by one, float64 [rows]."""
 
-class Known:
-    """The known (neither null nor NaN) training values of a column, float64 [count], in the order of the rows.
+
+class Known(ABC):
+    """What the training rows know (neither null nor NaN) of a column.
 
     count, missing: training rows that know a value, and that do not. infinite: infinite values among ALL rows.
     empty: no row at all, training or not, knows a value.
     """
 
-    def __init__(self, column: pa.ChunkedArray, chosen: np.ndarray) -> None:
-        from polygraft.data.kernels.buffers import buffers, readable
-        from polygraft.data.kernels.known import compact
+    count: int
+    missing: int
+    infinite: int
+    empty: bool
 
-        out = np.empty(len(column) + 1)
-        count = known = infinite = row = 0
-        # Bits become numbers first: flags are few, and the kernel stays one loop.
-        numbers = column.cast(pa.int32()) if pa.types.is_boolean(column.type) else readable(column)
-        for chunk in numbers.chunks:
-            each = buffers(chunk)
-            some = compact(each.values, each.validity, each.offset, chosen[row : row + each.rows], out[count:])
-            count, known, infinite, row = count + some[0], known + some[1], infinite + some[2], row + each.rows
-        self.values: np.ndarray = out[:count]
-        self.count, self.infinite, self.empty = count, infinite, known == 0
-        self.missing = int(np.count_nonzero(chosen)) - count
-        self._quantiles: dict[float, float] = {}
-
+    @abstractmethod
     def find(self, fractions: Iterable[float]) -> None:
-        """Find these quantiles at once; what is asked for later costs a pass of its own."""
-        missing = sorted(set(fractions) - set(self._quantiles))
-        if self.count and missing:
-            self._quantiles.update(zip(missing, quantiles(self.values, missing), strict=True))
+        """Find these quantiles at once; what is asked for later may cost a pass of its own."""
 
+    @abstractmethod
     def quantile(self, fraction: float) -> float:
-        """The exact quantile, between two values the linear interpolation (numpy's and R's default)."""
-        self.find([fraction])
-        return self._quantiles[fraction]
+        """The quantile, between two values the linear interpolation (numpy's and R's default)."""
+
+    @abstractmethod
+    def most_frequent(self) -> float:
+        """The value seen most often; of equals the smallest."""
+
+    @abstractmethod
+    def deviation(self, middle: float) -> float:
+        """The median absolute deviation from `middle`."""
+
+    @abstractmethod
+    def totals(self, low: float, high: float, bend: Bend | None) -> tuple[Fraction, Fraction]:
+        """The sums of the known values, clipped and then bent, and of their squares. Raises OverflowError when they exceed float64."""
 
     def mean(self) -> float:
         """The mean of the known values."""
         return self.moments(NumberPlan(""), missing=0)[0]
 
-    def most_frequent(self) -> float:
-        """The value seen most often; of equals the smallest."""
-        values, counts = np.unique(self.values, return_counts=True)
-        return float(values[np.argmax(counts)])
+    def moments(self, plan: NumberPlan, missing: int | None = None, bend: Bend | None = None) -> tuple[float, float]:
+        """Mean and standard deviation (over rows, not rows - 1) of the training rows as `plan` fills and clips them, then bent.
 
-    def deviation(self, middle: float) -> float:
-        """The median absolute deviation from `middle`."""
-        return quantiles(np.abs(self.values - middle), [0.5])[0]
-
-    def moments(self, plan: NumberPlan, missing: int | None = None) -> tuple[float, float]:
-        """Mean and standard deviation (over rows, not rows - 1) of the training rows as `plan` fills and clips them."""
-        from polygraft.data.kernels.known import moments
-
+        In rational arithmetic, so that nothing cancels in columns far from 0.
+        """
         missing = self.missing if missing is None else missing
         rows = self.count + missing
         if not rows:
             return 0.0, 0.0
-        # Sums are taken about a typical value: about 0 they would cancel in columns far from 0.
-        typical = np.median(self.values[:: self.count // 101 + 1]) if self.count else plan.fill
-        shift = float(plan.clip(typical))
-        total, squares = moments(self.values, shift, plan.low, plan.high)
+        try:
+            total, squares = self.totals(plan.low, plan.high, bend)
+        except OverflowError:
+            return float(plan.clip(self.quantile(0.5))), math.inf
         if missing:
-            filled = float(plan.clip(plan.fill)) - shift
+            fill = np.array([plan.clip(plan.fill)], np.float64)
+            filled = Fraction(float((bend(fill) if bend else fill)[0]))
             total, squares = total + missing * filled, squares + missing * filled**2
         mean = total / rows
-        return shift + mean, math.sqrt(max(squares / rows - mean**2, 0.0))
+        return float(mean), math.sqrt(max(squares / rows - mean**2, Fraction(0)))
+
+
+class Held(Known):
+    """A column in memory: every answer is exact. values: float64 [count], in the order of the rows."""
+
+    def __init__(self, column: pa.ChunkedArray, chosen: np.ndarray) -> None:
+        self.values, known, self.infinite = compacted(column, chosen)
+        self.count, self.empty = len(self.values), known == 0
+        self.missing = int(np.count_nonzero(chosen)) - self.count
+        self._quantiles: dict[float, float] = {}
+
+    def find(self, fractions: Iterable[float]) -> None:
+        missing = sorted(set(fractions) - set(self._quantiles))
+        if self.count and missing:
+            self._quantiles.update(zip(missing, quantiles(self.values, missing), strict=True))
+
+    def quantile(self, fraction: float) -> float:
+        self.find([fraction])
+        return self._quantiles[fraction]
+
+    def most_frequent(self) -> float:
+        values, counts = np.unique(self.values, return_counts=True)
+        return float(values[np.argmax(counts)])
+
+    def deviation(self, middle: float) -> float:
+        return quantiles(np.abs(self.values - middle), [0.5])[0]
+
+    def totals(self, low: float, high: float, bend: Bend | None) -> tuple[Fraction, Fraction]:
+        return totals(bend(np.clip(self.values, low, high))) if bend else totals(self.values, low, high)
+
+
+def compacted(column: pa.ChunkedArray, chosen: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """(the known values of the chosen rows, float64 [count]; known rows; infinite rows), the latter two of ALL rows."""
+    from polygraft.data.kernels.buffers import buffers, readable
+    from polygraft.data.kernels.known import compact
+
+    out = np.empty(len(column) + 1)
+    count = known = infinite = row = 0
+    # Bits become numbers first: flags are few, and the kernel stays one loop.
+    numbers = column.cast(pa.int32()) if pa.types.is_boolean(column.type) else readable(column)
+    for chunk in numbers.chunks:
+        each = buffers(chunk)
+        some = compact(each.values, each.validity, each.offset, chosen[row : row + each.rows], out[count:])
+        count, known, infinite, row = count + some[0], known + some[1], infinite + some[2], row + each.rows
+    return out[:count], known, infinite
+
+
+def totals(values: np.ndarray, low: float = -math.inf, high: float = math.inf) -> tuple[Fraction, Fraction]:
+    """The sums of float64 values, clipped, and of their squares. Raises OverflowError when they exceed float64."""
+    from polygraft.data.kernels.sums import sums
+
+    found = sums(values, low, high)
+    if not all(map(math.isfinite, found)):
+        raise OverflowError
+    return Fraction(found[0]) + Fraction(found[1]), Fraction(found[2]) + Fraction(found[3])
 
 
 def quantiles(values: np.ndarray, fractions: list[float]) -> list[float]:
@@ -90,7 +141,7 @@ def quantiles(values: np.ndarray, fractions: list[float]) -> list[float]:
     """
     if len(values) <= 4 * _SAMPLE:
         ordered = np.sort(values)
-        return [_interpolate(fraction, len(values), lambda rank: ordered[rank]) for fraction in fractions]
+        return [interpolate(fraction, len(values), lambda rank: ordered[rank]) for fraction in fractions]
     # A low-discrepancy walk over the rows: spread evenly, in step with no period of the data.
     at = (np.arange(_SAMPLE) * 0.6180339887498949 % 1.0 * len(values)).astype(np.int64)
     sample = np.sort(values[at])
@@ -111,12 +162,4 @@ def _quantile(values: np.ndarray, fraction: float, sample: np.ndarray, scratch: 
     if not below <= lowest <= highest < below + inside:
         scratch, below, inside = values, 0, len(values)  # the sample misled: take all
     found = np.partition(scratch[:inside], sorted({lowest - below, highest - below}))
-    return _interpolate(fraction, len(values), lambda rank: found[rank - below])
-
-
-def _interpolate(fraction: float, count: int, at_rank) -> float:  # type: ignore[no-untyped-def]
-    place = fraction * (count - 1)
-    rank = math.floor(place)
-    low = float(at_rank(rank))
-    high = float(at_rank(min(rank + 1, count - 1)))
-    return low + (place - rank) * (high - low) if high != low else low
+    return interpolate(fraction, len(values), lambda rank: found[rank - below])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,14 @@ from polygraft.core.batch import Inputs
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import UserError
 from polygraft.data import splits as parts
+from polygraft.data.arrays import map_folder
 from polygraft.data.cache import Digest, map_arrays, once, read_json, write_arrays
 from polygraft.data.checks import Checked, check
 from polygraft.data.fitting import fit
 from polygraft.data.preprocessor import Preprocessor, encode_features
 from polygraft.data.recipes import Recipe, recipe
 from polygraft.data.spec import TableSpec
+from polygraft.data.streaming import Runner, one_by_one, stream, too_large
 from polygraft.data.tables import find, read
 from polygraft.data.targets import Target
 
@@ -62,25 +65,45 @@ class Prepared:
         return found
 
 
-def prepare(spec: TableSpec, cache: Path) -> Prepared:
+def prepare(spec: TableSpec, cache: Path, runner: Runner = one_by_one) -> Prepared:
     """The prepared table, from `cache` when the same content was prepared before, by whatever process.
 
+    A table that would take more than the memory it is allowed is cleaned in a stream, part by part, by the runner.
     Raises UserError with all faults of the table at once.
     """
-    source, digest = _source(spec, cache)
-    fingerprint = _fingerprint(spec, digest)
-    folder = once(cache / "tables" / fingerprint, lambda temporary: _make(spec, source(), temporary))
+    source = _source(spec, cache)
+    streamed = too_large(source.files, spec.memory)
+    fingerprint = _fingerprint(spec, source.digest, streamed)
+    scratch = cache / "parts" / fingerprint
+
+    def make(temporary: Path) -> None:
+        if streamed:
+            stream(spec, source.files, temporary, scratch, runner)
+        else:
+            _make(spec, source.read(), temporary)
+
+    folder = once(cache / "tables" / fingerprint, make)
+    if streamed:
+        shutil.rmtree(scratch, ignore_errors=True)
     return _load(spec, folder, fingerprint)
 
 
 def raw_table(spec: TableSpec, cache: Path) -> pa.Table:
     """The table as its files or its recipe give it; a recipe's output comes from `cache`. Raises UserError."""
-    source, _ = _source(spec, cache)
-    return source()
+    return _source(spec, cache).read()
 
 
-def _source(spec: TableSpec, cache: Path) -> tuple[Callable[[], pa.Table], str]:
-    """(how to get the raw table, the digest of its content), without reading more than bytes."""
+@dataclass(frozen=True)
+class _Source:
+    """Where a raw table is: its files, the digest of their content, and how they are read whole."""
+
+    files: tuple[Path, ...]
+    digest: str
+    read: Callable[[], pa.Table]
+
+
+def _source(spec: TableSpec, cache: Path) -> _Source:
+    """The raw table's source, of which no more than bytes were read."""
     made = recipe(spec.sources[0], spec.folder) if len(spec.sources) == 1 else None
     if made is None:
         files, faults = find(spec.sources, spec.folder)
@@ -90,10 +113,11 @@ def _source(spec: TableSpec, cache: Path) -> tuple[Callable[[], pa.Table], str]:
         for file in files:
             digest.words(file.suffix)
             digest.file(file)
-        return lambda: read(files), digest.hex()
+        return _Source(tuple(files), digest.hex(), lambda: read(files))
     folder = once(cache / "recipes" / made.digest(), lambda temporary: _run(made, temporary))
-    return lambda: ipc.open_file(pa.memory_map(str(folder / "table.arrow"))).read_all(), read_json(
-        folder / "digest.json"
+    table = folder / "table.arrow"
+    return _Source(
+        (table,), read_json(folder / "digest.json"), lambda: ipc.open_file(pa.memory_map(str(table))).read_all()
     )
 
 
@@ -106,9 +130,9 @@ def _run(made: Recipe, folder: Path) -> None:
     write_json(folder / "digest.json", digest.hex())
 
 
-def _fingerprint(spec: TableSpec, source: str) -> str:
+def _fingerprint(spec: TableSpec, source: str, streamed: bool) -> str:
     """Of the source's content, the description, and the code of every plugin that it names or that its kinds take."""
-    digest = Digest("prepared", source, spec.content())
+    digest = Digest("prepared", source, spec.content(), *(["streamed"] if streamed else []))
     steps = catalogue("data/cleaning", spec.plugins)
     for name, _ in spec.clean:
         if name in steps:
@@ -140,7 +164,7 @@ def _targets(checked: Checked) -> dict[str, Target]:
 
 
 def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
-    arrays = map_arrays(folder / "rows.arrow")
+    arrays = map_folder(folder / "rows") if (folder / "rows").is_dir() else map_arrays(folder / "rows.arrow")
     preprocessor = Preprocessor.load(folder / "preprocessor", spec.plugins)
     rows = len(arrays["weights"])
     empty: Mapping[str, Any] = {"numbers": np.float32, "categories": np.int32}

@@ -26,18 +26,19 @@ def split(spec: SplitSpec, rows: int, column: pa.ChunkedArray | None, seed: int)
     if spec.by == "column":
         assert column is not None
         return _by_column(spec, column, seed)
-    validation, test = _share(spec.validation, "validation"), _share(spec.test, "test")
+    validation, test = share_of(spec.validation, "validation"), share_of(spec.test, "test")
     if validation + test >= 1:
         raise UnfitError(f"test: {test:g} and validation {validation:g} leave no training rows.")
     if spec.by == "random":
         return _parts(_places(rows, seed), validation, test)
     assert column is not None
     if spec.by == "group":
-        return _parts(_by_group(column, seed), validation, test)
+        return _parts(by_group(column, seed), validation, test)
     return _by_time(column, validation, test)
 
 
-def _share(value: object, name: str) -> float:
+def share_of(value: object, name: str) -> float:
+    """The value as a share. Raises UnfitError when it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise UnfitError(f"{name}: a share is a number from 0 to below 1, not {value!r}.")
     return float(value)
@@ -66,14 +67,14 @@ def uniform(seed: int, numbers: np.ndarray) -> np.ndarray:
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def _by_group(column: pa.ChunkedArray, seed: int) -> np.ndarray:
+def by_group(column: pa.ChunkedArray, seed: int) -> np.ndarray:
     """Each row's place, by the hash of its group's value; rows without one are one group."""
-    values, indices = _values(column)
+    values, indices = values_of(column)
     hashes = [int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") for text in values]
     return uniform(seed, np.array([*hashes, 0], np.uint64))[indices]
 
 
-def _values(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+def values_of(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
     """The column's values as texts, and which of them each row has; a null row has the number after the last."""
     groups = as_category(column)
     values = levels_of(groups)
@@ -92,10 +93,10 @@ def _by_time(column: pa.ChunkedArray, validation: float, test: float) -> np.ndar
 
 
 def _by_column(spec: SplitSpec, column: pa.ChunkedArray, seed: int) -> np.ndarray:
-    values, indices = _values(column)
+    values, indices = values_of(column)
 
     def marked(wanted: object, name: str) -> np.ndarray:
-        texts = [_text(each) for each in (wanted if isinstance(wanted, tuple | list) else (wanted,))]
+        texts = [text_of(each) for each in (wanted if isinstance(wanted, tuple | list) else (wanted,))]
         if unknown := [text for text in texts if text not in values]:
             some = ", ".join(f"'{value}'" for value in sorted(values)[:8])
             raise UnfitError(f"{name}: no row of '{spec.column}' is '{unknown[0]}'. Its values are {some}.")
@@ -103,7 +104,12 @@ def _by_column(spec: SplitSpec, column: pa.ChunkedArray, seed: int) -> np.ndarra
 
     parts = np.full(len(column), TRAINING, np.uint8)
     share = spec.validation
-    if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share < 1 and _text(share) not in values:
+    if (
+        isinstance(share, int | float)
+        and not isinstance(share, bool)
+        and 0 <= share < 1
+        and text_of(share) not in values
+    ):
         parts[marked(spec.test, "test")] = TEST
         rest = np.flatnonzero(parts != TEST)
         parts[rest[_places(len(rest), seed) < share]] = VALIDATION
@@ -113,5 +119,6 @@ def _by_column(spec: SplitSpec, column: pa.ChunkedArray, seed: int) -> np.ndarra
     return parts
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A setting as the text that a column's value is."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -75,22 +75,27 @@ def read_file(file: Path) -> pa.Table:
         raise fault(f"there is no such file.{_beside(file)}", str(file))
     if file.stat().st_size == 0:
         raise fault("the file is empty: 0 bytes.", str(file))
-    kind = (file.suffixes[-2] if file.suffix == ".gz" and len(file.suffixes) > 1 else file.suffix).lower()
+    kind = kind_of_file(file)
     try:
         table = _READERS[kind](file)
         names = table.column_names  # decoded here
     except KeyError:
         raise fault(f"files of type '{kind}' are not read; these are: {READABLE}.", str(file)) from None
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        raise _unreadable(file, kind, error) from error
+        raise unreadable(file, kind, error) from error
     if kind in _TEXT and any(pa.types.is_binary(table.field(i).type) for i in range(len(names))):
-        raise _unreadable(file, kind, None)
+        raise unreadable(file, kind, None)
     check_names(table, str(file))
     return table
 
 
-def check_names(table: pa.Table, where: str) -> None:
-    """Raise UserError when the table has no rows, no columns, or a name twice."""
+def kind_of_file(file: Path) -> str:
+    """Its suffix, small, without `.gz`."""
+    return (file.suffixes[-2] if file.suffix == ".gz" and len(file.suffixes) > 1 else file.suffix).lower()
+
+
+def check_names(table: pa.Table, where: str, filled: bool = True) -> None:
+    """Raise UserError when the table has no columns, a name twice, or no rows. filled: whether it has to have rows."""
     repeated = [f"'{name}' {count} times" for name, count in Counter(table.column_names).items() if count > 1]
     faults = []
     if repeated:
@@ -99,7 +104,7 @@ def check_names(table: pa.Table, where: str) -> None:
         faults.append(Fault(where, "a column has no name."))
     if table.num_columns == 0:
         faults.append(Fault(where, "the table has no columns."))
-    elif table.num_rows == 0:
+    elif filled and table.num_rows == 0:
         faults.append(Fault(where, "the table has 0 rows."))
     if faults:
         raise UserError(faults)
@@ -169,7 +174,7 @@ _READERS = {
 _TEXT = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
-def _unreadable(file: Path, kind: str, error: Exception | None) -> UserError:
+def unreadable(file: Path, kind: str, error: Exception | None) -> UserError:
     """Why a file could not be read, as far as it can be told."""
     if kind in _TEXT and file.suffix != ".gz" and (place := _not_utf8(file)):
         line, byte = place

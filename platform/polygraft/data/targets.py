@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -45,8 +45,8 @@ class Target:
             raise fault(f"task '{self.task}' needs the column '{missing[0]}' for its labels, and there is none.", where)
         try:
             if self.kind == "category":
-                return _codes(_category(table.column(self.columns[0])), self.levels)
-            return _values(self.kind, [table.column(column) for column in self.columns])
+                return _codes(category_of(table.column(self.columns[0])), self.levels)
+            return values_of(self.kind, [table.column(column) for column in self.columns])
         except UnfitError as error:
             raise fault(f"the target '{', '.join(self.columns)}' of task '{self.task}': {error}", where) from error
 
@@ -94,13 +94,13 @@ def read_labels(spec: TargetSpec, table: pa.Table) -> Labels:
     """A task's labels. Raises UnfitError for values that do not fit its kind; the columns are there."""
     columns = [table.column(column) for column in spec.columns]
     if spec.kind == "category":
-        column = _category(columns[0])
-        levels = _natural_order(column, columns[0].type)
+        column = category_of(columns[0])
+        levels = natural_order(pc.unique(column.cast(pa.string())).to_pylist(), columns[0].type)
         if len(levels) == 1:
             raise UnfitError(f"every label is '{levels[0]}'; there is nothing to learn.")
         values, present = _codes(column, levels)
         return Labels(spec, values, present, levels)
-    values, present = _values(spec.kind, columns)
+    values, present = values_of(spec.kind, columns)
     return Labels(spec, values, present, spec.columns if spec.kind == "labels" else ())
 
 
@@ -111,21 +111,31 @@ def split_faults(labels: Labels, splits: Mapping[str, np.ndarray]) -> list[str]:
     """
     faults = []
     for part, rows in splits.items():
-        if not len(rows):
-            continue
         values = labels.values[rows[labels.present[rows]]]
-        if not len(values):
-            faults.append(f"no {part} row has a label.")
-        elif labels.spec.kind == "category":
+        if labels.spec.kind == "category":
             counts = np.bincount(values, minlength=len(labels.levels))
-            absent = [level for level, count in zip(labels.levels, counts, strict=True) if not count]
-            if absent and (part == "training" or len(absent) == len(labels.levels) - 1):
-                shown = ", ".join(f"'{level}'" for level in absent[:5]) + (" ..." if len(absent) > 5 else "")
-                faults.append(f"no {part} row is of class {shown}.")
-        elif labels.spec.kind == "labels" and part == "training":
-            absent = [name for name, count in zip(labels.levels, values.sum(0), strict=True) if not count]
-            faults += [f"no {part} row has the label '{name}'." for name in absent]
+        else:
+            counts = np.atleast_1d(values.sum(0))
+        if len(rows):
+            faults += part_faults(labels.spec, labels.levels, part, labelled=len(values), counts=counts)
     return faults
+
+
+def part_faults(
+    spec: TargetSpec, levels: tuple[str, ...], part: str, *, labelled: int, counts: np.ndarray
+) -> list[str]:
+    """The same of one part that has rows. counts: of each level, among its `labelled` rows that have a label."""
+    if not labelled:
+        return [f"no {part} row has a label."]
+    if spec.kind == "category":
+        absent = [level for level, count in zip(levels, counts, strict=True) if not count]
+        if absent and (part == "training" or len(absent) == len(levels) - 1):
+            shown = ", ".join(f"'{level}'" for level in absent[:5]) + (" ..." if len(absent) > 5 else "")
+            return [f"no {part} row is of class {shown}."]
+    elif spec.kind == "labels" and part == "training":
+        absent = [name for name, count in zip(levels, counts, strict=True) if not count]
+        return [f"no {part} row has the label '{name}'." for name in absent]
+    return []
 
 
 def infinite(labels: Labels) -> int:
@@ -133,7 +143,7 @@ def infinite(labels: Labels) -> int:
     return int(np.isinf(labels.values).sum()) if labels.spec.kind == "number" else 0
 
 
-def _category(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def category_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A category column; whole numbers written as floats (a null makes pandas do so) lose their `.0`."""
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
@@ -142,12 +152,12 @@ def _category(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return as_category(column)
 
 
-def _natural_order(column: pa.ChunkedArray, raw: pa.DataType) -> tuple[str, ...]:
-    """The levels that occur: numbers by value, all else by text."""
-    levels = [level for level in pc.unique(column.cast(pa.string())).to_pylist() if level is not None]
+def natural_order(levels: Iterable[str | None], raw: pa.DataType) -> tuple[str, ...]:
+    """The levels that are not null: numbers by value, all else by text. raw: the column's type."""
+    known = [level for level in levels if level is not None]
     if pa.types.is_integer(raw) or pa.types.is_floating(raw) or pa.types.is_decimal(raw):
-        return tuple(sorted(levels, key=float))
-    return tuple(sorted(levels))
+        return tuple(sorted(known, key=float))
+    return tuple(sorted(known))
 
 
 def _codes(column: pa.ChunkedArray, levels: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +166,8 @@ def _codes(column: pa.ChunkedArray, levels: tuple[str, ...]) -> tuple[np.ndarray
     return np.asarray(code.fill_null(0), np.int64), present
 
 
-def _values(kind: str, columns: list[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
+def values_of(kind: str, columns: list[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
+    """(values, present) of a number or of labels. Raises UnfitError."""
     if kind == "labels":
         truths = [as_boolean(column) for column in columns]
         present = np.logical_and.reduce([np.asarray(truth.is_valid()) for truth in truths])

@@ -201,9 +201,14 @@ def _time(run: Material) -> str:
     wall = seconds.pop("wall", 0.0)
     rest = wall - sum(seconds.values())
     parts = seconds | ({"the rest": rest} if rest > 0.005 * wall else {})
+    waited = f", {seconds['data'] / wall:.1%} of it waiting for data" if wall and "data" in seconds else ""
     speed = history(run.clocks).get("system/samples_per_second", [])
     attempts = sorted({entry.attempt for entry in run.clocks if entry.attempt is not None})
-    said = f"{number(wall)} s in all" + (f", in {len(attempts)} attempts" if len(attempts) > 1 else "") if wall else ""
+    said = (
+        f"{number(wall)} s in all" + (f", in {len(attempts)} attempts" if len(attempts) > 1 else "") + waited
+        if wall
+        else ""
+    )
     return section(
         "Where the time went",
         grid(

@@ -12,6 +12,8 @@ from polygraft.suite.fields import Room, Taking, gather
 Key = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 """A name that may stand in a metric's key: letters, digits, _ and -."""
 Count = Annotated[int, Field(ge=1)]
+Size = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?(KB|MB|GB|TB)$")]
+"""Bytes, as in `512MB`; a KB is 1,024 of them."""
 _TEXT = Scalar("str")
 _SHARE = Taking(Either((Scalar("float"), _TEXT, Scalar("bool"))))
 _TEXTS = Taking(Either((_TEXT, ListOf(_TEXT))))
@@ -56,7 +58,8 @@ class TableSuite(Section):
     """A table: where its rows come from and what is done to them.
 
     columns: what inference would get wrong. weight: a column of row weights. clean: in this order. encode: by column,
-    where the kind's own encoder is not wanted. stem: absent, the one for the kinds of its columns.
+    where the kind's own encoder is not wanted. stem: absent, the one for the kinds of its columns. memory: what preparing may
+    take; a table for which that is too little is cleaned in a stream.
     """
 
     source: Annotated[str | dict[str, str], Taking(Either((_TEXT, MappingOf(_TEXT))))]
@@ -71,6 +74,13 @@ class TableSuite(Section):
     split: SplitSuite = SplitSuite()
     encode: dict[str, Annotated[Named, Room("data/encoders")]] = {}
     stem: Annotated[Named, Room("models/stems")] | None = None
+    memory: Size = "4GB"
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory`, as a number."""
+        digits, unit = self.memory[:-2].strip(), self.memory[-2:]
+        return int(float(digits) * 1024 ** ("KB", "MB", "GB", "TB").index(unit) * 1024)
 
 
 BALANCER_KEYS = ("gradients", "rank", "agreement_every", "every")

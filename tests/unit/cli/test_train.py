@@ -52,7 +52,7 @@ def test_the_table_says_how_to_look_at_the_run(launched, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["task", "metric", "test", "validation"]
     assert lines[1].split() == ["y", "r2", "0.9", "0.8"]
-    assert lines[4] == "run      one, 9 steps, 3.2 s, 1,000 rows/s"
+    assert lines[4] == "run      one, 9 steps, 3.2 s, 1,000 rows/s, 0.0% of it waiting for data"
     assert lines[5] == "model    models:/toys/1"
     assert lines[6] == "report   runs/toys/one/report.html"
     assert lines[7].startswith("MLflow   ")

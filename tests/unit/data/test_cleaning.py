@@ -20,7 +20,7 @@ from polygraft.data.encoders.timestamp import Timestamp
 from polygraft.data.encoders.vocabulary import Vocabulary
 from polygraft.data.fitting import count_levels, fit_number
 from polygraft.data.kernels.encode import encode_numbers
-from polygraft.data.known import Known
+from polygraft.data.known import Held
 from polygraft.data.plans import NumberPlan
 
 ROWS = 5_000
@@ -37,7 +37,7 @@ def values() -> np.ndarray:
 
 def fitted(values: np.ndarray, *steps: Cleaning) -> NumberPlan:
     column = pa.chunked_array([pa.array(values)])
-    return fit_number("x", Known(column, TRAINING), encoder=Standard(), steps=list(steps))
+    return fit_number("x", Held(column, TRAINING), encoder=Standard(), steps=list(steps))
 
 
 @pytest.mark.parametrize("fill", ["median", "mean", "most_frequent", "constant"])
@@ -110,7 +110,7 @@ def test_levels_are_counted_in_training_rows() -> None:
 
 def test_a_boolean_is_one_minus_one_or_zero() -> None:
     column = pa.chunked_array([pa.array([True, False, None])])
-    plan = fit_number("x", Known(column, np.ones(3, bool)), encoder=Boolean(), steps=[Missing()])
+    plan = fit_number("x", Held(column, np.ones(3, bool)), encoder=Boolean(), steps=[Missing()])
     assert encode_numbers([column], [plan], 3).tolist() == [[1, 0], [-1, 0], [0, 1]]
 
 
@@ -141,7 +141,7 @@ def test_one_part_of_a_moment_says_that_it_is_missing() -> None:
         encoder = Timestamp(tuple(chosen))  # type: ignore[arg-type]
         parts = encoder.parts(column)
         plans = [
-            fit_number(part, Known(each, np.ones(20, bool)), encoder=encoder, steps=[Missing()], part=part)
+            fit_number(part, Held(each, np.ones(20, bool)), encoder=encoder, steps=[Missing()], part=part)
             for part, each in parts.items()
         ]
         assert sum(plan.indicator for plan in plans) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,8 @@ from polygraft.core.seeding import counter
 from polygraft.data.kernels.buffers import buffers
 from polygraft.data.kernels.encode import encode_codes, encode_numbers
 from polygraft.data.kernels.gather import gather, shuffle
-from polygraft.data.kernels.known import moments
 from polygraft.data.kernels.threads import threads
-from polygraft.data.known import Known, quantiles
+from polygraft.data.known import Held, quantiles, totals
 from polygraft.data.plans import CategoryPlan, NumberPlan
 
 NUMBER_TYPES = ["float64", "float32", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "bool"]
@@ -104,7 +104,7 @@ def test_rows_at_the_borders_of_tiles_and_threads_are_encoded_like_all(rows: int
 def test_the_known_training_values_are_gathered_in_order(column: pa.ChunkedArray, seed: int) -> None:
     chosen = np.random.default_rng(seed).random(len(column)) < 0.6
     values, known = plain(column)
-    found = Known(column, chosen)
+    found = Held(column, chosen)
     assert_array_equal(found.values, values[known & chosen])
     assert (found.count, found.missing) == (int((known & chosen).sum()), int((~known & chosen).sum()))
     assert found.empty == (not known.any())
@@ -112,7 +112,7 @@ def test_the_known_training_values_are_gathered_in_order(column: pa.ChunkedArray
 
 def test_infinities_are_counted_in_all_rows_and_null_ones_are_not() -> None:
     column = pa.chunked_array([pa.array([1.0, np.inf, -np.inf, np.inf], mask=np.array([False, False, False, True]))])
-    assert Known(column, np.array([True, False, False, True])).infinite == 2
+    assert Held(column, np.array([True, False, False, True])).infinite == 2
 
 
 @settings(max_examples=30, deadline=None)
@@ -140,18 +140,27 @@ def test_quantiles_are_exact_where_a_sample_misleads(order: str) -> None:
     assert_allclose(quantiles(values, fractions), np.quantile(values, fractions), rtol=1e-13)
 
 
-@given(seed=st.integers(0, 1000), rows=st.integers(1, 3000), shift=finite)
-def test_moments_equal_their_twin(seed: int, rows: int, shift: float) -> None:
-    values = np.random.default_rng(seed).normal(size=rows)
-    clipped = np.clip(values, -1.0, 1.5) - shift
-    assert_allclose(moments(values, shift, -1.0, 1.5), (clipped.sum(), (clipped**2).sum()), rtol=1e-9, atol=1e-9)
+@given(seed=st.integers(0, 1000), rows=st.integers(0, 3000), decades=st.integers(0, 12), cut=st.floats(0, 1))
+def test_sums_round_to_the_exact_ones_wherever_the_values_are_cut(
+    seed: int, rows: int, decades: int, cut: float
+) -> None:
+    chance = np.random.default_rng(seed)
+    values = chance.normal(size=rows) * 10.0 ** chance.integers(-decades, decades + 1, rows)
+    clipped = [Fraction(value) for value in np.clip(values, -1e3, 1e9).tolist()]
+    exact = (float(sum(clipped, Fraction(0))), float(sum((value**2 for value in clipped), Fraction(0))))
+    parts = [totals(each, -1e3, 1e9) for each in np.split(values, [int(cut * rows)])]
+    together = [float(sum(each)) for each in zip(*parts, strict=True)]
+    assert_allclose(together, exact, rtol=3e-16, atol=1e-24 * 100.0**decades)
+    assert_allclose(
+        [float(each) for each in totals(values, -1e3, 1e9)], together, rtol=3e-16, atol=1e-24 * 100.0**decades
+    )
 
 
 def test_a_column_far_from_zero_keeps_its_deviation() -> None:
     values = 1e9 + np.random.default_rng(0).normal(size=50_000)
     values[0] = -1e12  # and an outlier in the first place
     column = pa.chunked_array([pa.array(values)])
-    mean, deviation = Known(column, np.ones(len(values), bool)).moments(NumberPlan("x", low=1e9 - 5, high=1e9 + 5))
+    mean, deviation = Held(column, np.ones(len(values), bool)).moments(NumberPlan("x", low=1e9 - 5, high=1e9 + 5))
     clipped = np.clip(values, 1e9 - 5, 1e9 + 5)
     assert mean == pytest.approx(clipped.mean(), rel=1e-12)
     assert deviation == pytest.approx(clipped.std(), rel=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from polygraft.training.clock import Clock
 
 
@@ -29,3 +31,15 @@ def test_a_part_that_fails_is_counted_all_the_same():
     except KeyError:
         pass
     assert "system/seconds/data" in clock.take()
+
+
+def test_the_share_of_waiting_for_data_is_of_all_time_and_of_the_time_since_it_was_asked():
+    clock = Clock()
+    with clock.part("data"):
+        time.sleep(0.02)
+    first = clock.take()["system/data_wait_share"]
+    assert 0 < first <= 1
+    with clock.part("forward"):
+        time.sleep(0.02)
+    assert clock.take()["system/data_wait_share"] == 0
+    assert 0 < clock.waited_share < first

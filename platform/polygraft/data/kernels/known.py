@@ -1,4 +1,4 @@
-"""Kernels over one column's known training values: gather them, select order statistics, sum moments."""
+"""Kernels over one column's known training values: gather them, select order statistics."""
 
 from __future__ import annotations
 
@@ -51,29 +51,3 @@ def bracket(values, low, high, out):  # type: ignore[no-untyped-def]
             out[written] = tile[i]
             written += np.uint64((tile[i] >= low) & (tile[i] <= high))
     return below, np.int64(written)
-
-
-@kernel
-def moments(values, shift, low, high):  # type: ignore[no-untyped-def]
-    """Sums of (clip(v, low, high) - shift) and of its square: tiles first, so that rounding grows with their number only."""
-    total, squares = 0.0, 0.0
-    for start in range(0, len(values), _TILE):
-        tile = values[start : start + _TILE]
-        lanes = np.zeros(8)
-        lane_squares = np.zeros(8)
-        whole = len(tile) - len(tile) % 8
-        for i in range(0, whole, 8):
-            for lane in range(8):
-                value = tile[i + lane]
-                value = low if value < low else value
-                value = high if value > high else value
-                value -= shift
-                lanes[lane] += value
-                lane_squares[lane] += value * value
-        for i in range(whole, len(tile)):
-            value = min(max(tile[i], low), high) - shift
-            lanes[0] += value
-            lane_squares[0] += value * value
-        total += lanes.sum()
-        squares += lane_squares.sum()
-    return total, squares
