@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polygraft.cli.output import as_json, overrides, print_json, print_table, suite_file
+from polygraft.cli.output import as_json, near, overrides, print_json, print_table, suite_file
 
 if TYPE_CHECKING:
     from polygraft.studies.affinity import Affinity
@@ -61,4 +61,4 @@ def show(result: Affinity) -> None:
         (str(number), ", ".join(each.tasks), 100 * each.score) for number, each in enumerate(result.networks, 1)
     ]
     print_table(("network", "tasks", "score, %"), networks)
-    click.echo(f"page {result.page}")
+    click.echo(f"page {near(result.page)}")

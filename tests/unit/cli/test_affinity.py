@@ -43,7 +43,9 @@ def test_one_run_is_measured_drawn_and_never_made_again(here: Path, capsys: pyte
     assert (page.parent / "metrics.jsonl").read_text() == before
 
     assert polygraft(["affinity", "suite.yaml", *command[3:]]) == 0
-    assert "6 measurements, 2 with a true look-ahead; after the first step they agree in " in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert "6 measurements, 2 with a true look-ahead; after the first step they agree in " in table
+    assert table.splitlines()[-1] == f"page {page.relative_to(here)}"
 
 
 @pytest.mark.parametrize("groups", ["0", "3"])

@@ -11,6 +11,7 @@ import toy_suite
 from polygraft.assembly.experiments import experiment
 from polygraft.assembly.tables import prepare_tables
 from polygraft.balancing.gradients import Measured
+from polygraft.core.errors import UserError
 from polygraft.training.experiment import Experiment
 from polygraft.training.state import State
 from polygraft.training.steps.measuring import Measuring
@@ -103,3 +104,10 @@ def test_a_look_ahead_moves_the_shared_parameters_alone(folder: Path) -> None:
     assert found is not None
     assert found.ahead is not None
     torch.testing.assert_close(found.ahead, torch.tensor(wanted, dtype=torch.float64), rtol=1e-2, atol=2e-6)
+
+
+def test_tasks_that_share_no_parameter_have_no_affinity(folder: Path) -> None:
+    running = measuring(folder)
+    running.gradients.shared = []
+    with pytest.raises(UserError, match="measured on the parameters that tasks share, and these share none"):
+        walked(running, 1)
