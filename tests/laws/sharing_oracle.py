@@ -49,21 +49,22 @@ def hard(way: Any, x: Array) -> dict[str, Array]:
     return dict.fromkeys(TASKS, run(way.trunk, x))
 
 
+def side_by_side(experts: Any, x: Array) -> tuple[Array, list[Array], dict[str, list[Array]]]:
+    """What they read, what the shared ones give, and what each task's own do."""
+    first = experts.from_stage
+    x = run(experts.below, x, 0, first) if first else x
+    own = {task: [run(expert, x, first) for expert in experts.own[task]] for task in TASKS}
+    return x, [run(expert, x, first) for expert in experts.shared], own
+
+
 def mmoe(way: Any, x: Array) -> dict[str, Array]:
-    first = way.from_stage
-    x = run(way.below, x, 0, first) if first else x
-    experts = [run(expert, x, first) for expert in way.experts]
+    x, experts, _ = side_by_side(way.experts, x)
     return {task: gated(way.gates[task], x, experts) for task in TASKS}
 
 
 def cgc(way: Any, x: Array) -> dict[str, Array]:
-    first = way.from_stage
-    x = run(way.below, x, 0, first) if first else x
-    shared = [run(expert, x, first) for expert in way.shared]
-    return {
-        task: gated(way.gates[task], x, [*(run(expert, x, first) for expert in way.own[task]), *shared])
-        for task in TASKS
-    }
+    x, shared, own = side_by_side(way.experts, x)
+    return {task: gated(way.gates[task], x, [*own[task], *shared]) for task in TASKS}
 
 
 def ple(way: Any, x: Array) -> dict[str, Array]:
@@ -91,9 +92,8 @@ def cross_stitch(way: Any, x: Array) -> dict[str, Array]:
 
 
 def dselect_k(way: Any, x: Array) -> dict[str, Array]:
-    first = way.from_stage
-    x = run(way.below, x, 0, first) if first else x
-    experts = np.stack([run(expert, x, first) for expert in way.experts])  # [experts, rows, width]
+    x, shared, _ = side_by_side(way.experts, x)
+    experts = np.stack(shared)  # [experts, rows, width]
     found = {}
     for task in TASKS:
         gate = way.gates[task]

@@ -242,5 +242,5 @@ def test_what_only_rows_can_tell_is_refused_when_they_come() -> None:
 
 def test_a_copy_holds_no_stage_that_it_does_not_run() -> None:
     way = way_of("mmoe", {"experts": 2, "from_stage": 2}, "maps to vector")
-    held = [[type(stage) for stage in trunk.stages] for trunk in (way.below, *way.experts)]
+    held = [[type(stage) for stage in trunk.stages] for trunk in (way.experts.below, *way.experts.shared)]
     assert held == [[Layer, Layer, nn.Identity], *[[nn.Identity, nn.Identity, Flat]] * 2]

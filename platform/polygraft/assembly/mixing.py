@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from polygraft.assembly.tables import tasks_of
 from polygraft.core.catalogue import catalogue
-from polygraft.core.errors import fault
 from polygraft.data.mixing import registry as mixtures
 from polygraft.data.mixing.base import Mixture
 from polygraft.data.preparation import Prepared
@@ -35,16 +34,10 @@ def total_steps(suite: Suite, prepared: Mapping[str, Prepared], *, batches: int 
 
     Where each step takes every table, an epoch is one of the longest; where it takes one, as many steps as all tables have
     batches: each row once, if tables were drawn by their rows. batches: independent ones that the balancer compares in a
-    step; an epoch has as many times fewer steps. Raises UserError where these would be of different tables.
+    step; an epoch has as many times fewer steps.
     """
     said = suite.train
     takes = catalogue("data/mixing", suite.folder)[said.mixture.name].facts["takes"]
-    if batches > 1 and takes != "all" and len(prepared) > 1:
-        raise fault(
-            f"balancer: '{suite.balancer.name}' compares {batches} batches of the same tables in a step, but mixture "
-            f"'{said.mixture.name}' draws one table for each. Take mixture: all, or another balancer.",
-            suite.where("balancer"),
-        )
     if said.steps:
         return said.steps
     counts = [-(-len(table.splits["train"]) // said.batch_size) for table in prepared.values()]

@@ -15,10 +15,12 @@ from polygraft.core.catalogue import Range
 class NashMTL(Weighting):
     """The tasks' bargain on a common step: G a = 1 / a, the product of their gains at its largest.
 
-    As in the authors' code, G is divided by its Frobenius norm first, so that a does not depend on the size of losses, and
-    the step is clipped. They take up to 20 convex programmes that begin at the last step's weights; here it is solved to
-    the end. They clip the shared gradient alone, here the weights, and so the heads with it; its length is measured where
-    the mode looks. Where gradients cancel no bargain exists: weights stay within 1000 over the gradient's length.
+    As in the authors' code, G is divided by its Frobenius norm |G| first, and the step is clipped. They multiply by |G| again in
+    their constraints, so that an unclipped step is K^(1/2) long, and a clipped one max_norm, however short the gradients are;
+    here it is |G|^(1/2) times as long, and so shrinks with them. They take up to 20 convex programmes that begin at the last
+    step's weights; here it is solved to the end. They clip the shared gradient alone, here the weights, and so the heads with
+    it; its length is measured where the mode looks. Where gradients cancel no bargain exists: weights stay within 1000 over
+    the gradient's length.
 
     max_norm: what the step is clipped to; 0 is no clipping, a step of length (K |G|)^(1/2).
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from polygraft.assembly.run import Run
-from polygraft.cli.output import as_json, overrides, print_json, print_table, suite_file
+from polygraft.cli.output import as_json, near, overrides, print_json, print_table, suite_file
 from polygraft.core.logs import log
 
 
@@ -95,17 +95,17 @@ def facts(run: Run, suite: str, tracking: str | None) -> list[tuple[str, str]]:
     speed = f"{run.samples_per_second:,.0f} rows/s, {run.data_wait_share:.1%} of it waiting for data"
     found = [
         ("run", f"{run.run_id}, {run.step:,} steps, {run.seconds:.1f} s, {speed}"),
-        ("model", run.model_uri or f"{_near(run.folder / 'model')} (not registered)"),
+        ("model", run.model_uri or f"{near(run.folder / 'model')} (not registered)"),
     ]
     report = run.folder / "report.html"
     if report.exists():
-        found.append(("report", _near(report)))
+        found.append(("report", near(report)))
     uri = tracking_of(run, suite, tracking)
     if uri.startswith("http"):
         found.append(("MLflow", uri))
     else:
         ui = Path(sys.executable).with_name("mlflow")
-        found.append(("MLflow", f"{_near(ui)} ui --backend-store-uri {shlex.quote(uri)}"))
+        found.append(("MLflow", f"{near(ui)} ui --backend-store-uri {shlex.quote(uri)}"))
     return found
 
 
@@ -117,12 +117,6 @@ def tracking_of(run: Run, suite: str, tracking: str | None) -> str:
     from polygraft.tracking.mlflow_tracker import tracking_uri
 
     return tracking_uri(tracking, os.environ, load(suite).tracking.uri, run.folder.parent.parent)[0]
-
-
-def _near(path: Path) -> str:
-    """The path as seen from here, when it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _parts(key: str) -> tuple[str, str]:

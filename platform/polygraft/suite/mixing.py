@@ -58,10 +58,18 @@ def _balancer(suite: Suite, rooms: Mapping[str, Catalogue]) -> Iterator[tuple[st
             f"{said.gradients} wants one table for all tasks; these read several. Take auto, or parameters.",
         )
     mixture = rooms["data/mixing"].get(suite.train.mixture.name)
-    tasks = [sum(table in task.tables for task in suite.tasks.values()) for table in suite.data]
-    if mixture is not None and mixture.facts.get("takes") == "one" and max(tasks, default=0) == 1:
+    takes_one = mixture is not None and mixture.facts.get("takes") == "one"
+    batches = balancer.facts.get("batches", 1)
+    if takes_one and batches > 1:
         yield (
             "balancer",
-            f"'{said.name}' compares the tasks of a step, but train.mixture: {mixture.name} takes one table a step, and each has "
+            f"'{said.name}' compares {batches} batches of the same tables in a step, but train.mixture: {suite.train.mixture.name} "
+            "draws one table for each. Take mixture: all, or another balancer.",
+        )
+    tasks = [sum(table in task.tables for task in suite.tasks.values()) for table in suite.data]
+    if takes_one and max(tasks, default=0) == 1:
+        yield (
+            "balancer",
+            f"'{said.name}' compares the tasks of a step, but train.mixture: {suite.train.mixture.name} takes one table a step, and each has "
             "one task alone. Take mixture: all, or a balancer on losses.",
         )

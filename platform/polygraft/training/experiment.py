@@ -109,7 +109,7 @@ class Experiment:
         losses = {f"train/{task}/loss": loss for task, loss in measured.losses.items()}
         balance = {f"balance/{name}": value for name, value in measured.values().items()}
         mixture = {f"mixture/{name}": value for name, value in self.stream.told(step).items()}
-        return losses | balance | mixture | self.clock.take() | usage()
+        return losses | balance | mixture | dict(measured.beside) | self.clock.take() | usage()
 
 
 def _divides(every: int, step: int) -> bool:

@@ -20,7 +20,7 @@ def train(experiment: Experiment, tracker: Tracker, store: Store) -> State:
         experiment.plan.enter_phase(state)
         measured = experiment.step.update(state, experiment.stream)
         due = experiment.due(state)  # what depends on a clock or a signal is rank 0's, broadcast
-        if due.log or measured.agreement:
+        if due.log or measured.rare:
             tracker.log(experiment.measurements(measured, state.step), state.step)
         if due.evaluate:
             tracker.log(state.record(evaluate(state, experiment.evaluation), experiment.goal), state.step)

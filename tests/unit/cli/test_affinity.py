@@ -21,19 +21,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_one_run_is_measured_drawn_and_never_made_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["affinity", "suite.yaml", "--json", "--set", "train.steps=60", "--set", "workers.count=2"]
+    command = ["affinity", "suite.yaml", "--json", "--set", "train.steps=60"]
     assert polygraft(command) == 0
     told = capsys.readouterr()
     found = json.loads(told.out)
-    assert "1 worker in place of 2" in told.err
+    assert "131 rows a step = 1 worker x 131" in told.err
     assert (found["measured"], found["looks"]) == (6, 2)
-    assert found["agreement"] > 0.9
+    assert found["agreement"]["looks"] == 1
+    assert (found["agreement"]["mean"], found["agreement"]["worst"]) == (None, None), "two pairs tell no correlation"
     assert found["groups"] == [["late"], ["delay"]]
     assert found["score"] == 0
     page = Path(found["page"])
+    assert page.parent.parent.name == "toy-affinity", "a run of the suite's own name could be resumed by `train`"
     assert "late onto delay" in page.read_text()
-    checkpoints = list(page.parent.rglob("manifest.json"))
-    assert not checkpoints, "what outlives the attempt could be gone on from without its measurements"
     before = (page.parent / "metrics.jsonl").read_text()
 
     assert polygraft([*command, "--groups", "1"]) == 0
@@ -43,7 +43,9 @@ def test_one_run_is_measured_drawn_and_never_made_again(here: Path, capsys: pyte
     assert (page.parent / "metrics.jsonl").read_text() == before
 
     assert polygraft(["affinity", "suite.yaml", *command[3:]]) == 0
-    assert "agreement with 2 true look-aheads" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert "6 measurements, 2 with a true look-ahead; after the first step they agree in " in table
+    assert table.splitlines()[-1] == f"page {page.relative_to(here)}"
 
 
 @pytest.mark.parametrize("groups", ["0", "3"])
@@ -58,3 +60,21 @@ def test_groups_out_of_range_are_refused_before_anything_is_run(
 def test_one_task_alone_has_no_affinity(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert polygraft(["affinity", "suite.yaml", "--set", "tasks.late.weight=0"]) == 2
     assert "between tasks" in capsys.readouterr().err
+
+
+def test_steps_of_another_kind_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "plugins/training/steps").mkdir(parents=True)
+    (here / "plugins/training/steps/idle.py").write_text(IDLE)
+    assert polygraft(["affinity", "suite.yaml", "--set", "train.step=idle"]) == 2
+    assert "affinity is measured beside joint steps, and this suite's are idle." in capsys.readouterr().err
+
+
+IDLE = '''
+"""A toy, nobody 2026."""
+from polygraft.training.steps.base import Step
+
+class Idle(Step):
+    """Learns nothing."""
+    def __init__(self, learning, clock, /) -> None: ...
+    def update(self, state, stream): ...
+'''

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from polygraft.core.catalogue import catalogue
 from polygraft.suite.load import load
+
+METHODS, MIXTURES = catalogue("balancing"), catalogue("data/mixing").names()
 
 TWO = """\
 suite: two
@@ -121,6 +124,27 @@ def test_tasks_that_never_meet_cannot_be_compared(write, faults) -> None:
     assert load(write(two("pcgrad", "uniform"))).balancer.name == "pcgrad"
     assert load(write(alone.replace("pcgrad", "famo"))).balancer.name == "famo"
     assert load(write(alone.replace("uniform", "all"))).balancer.name == "pcgrad"
+
+
+@pytest.mark.parametrize("balancer", [name for name in METHODS if METHODS[name].facts["batches"] > 1])
+@pytest.mark.parametrize("mixture", MIXTURES)
+def test_batches_that_a_method_compares_are_of_the_same_tables(write, faults, balancer: str, mixture: str) -> None:
+    said = {"fixed": "{name: fixed, shares: {flights: 1, weather: 2}}"}.get(mixture, mixture)
+    one_table = (
+        two(balancer, said)
+        .replace("data: weather", "data: flights")
+        .replace("shares: {flights: 1, weather: 2}", "shares: {flights: 1}")
+    )
+    assert load(write(one_table.replace("  weather: {source: weather.csv}\n", ""))).balancer.name == balancer
+    count = METHODS[balancer].facts["batches"]
+    wanted = [
+        f"suite.yaml:5: balancer: '{balancer}' compares {count} batches of the same tables in a step, but train.mixture: {mixture} "
+        "draws one table for each. Take mixture: all, or another balancer."
+    ]
+    if mixture == "all":
+        assert load(write(two(balancer, said))).balancer.name == balancer
+    else:
+        assert faults(write(two(balancer, said))) == wanted
 
 
 def test_all_faults_are_told_at_once(write, faults) -> None:

@@ -20,6 +20,7 @@ class Measured:
     gramian: float64 [K, K], as the mode sees it; None for methods on losses.
     agreement: how the mode's Gramian compares with the parameters' (`modes/agreement.py`); empty when not measured now.
     drift: how far reused weights had gone from the fresh ones (`modes/reuse.py`); empty but at a refresh.
+    beside: what a step measured besides, by its whole name in the history; empty when nothing was.
     """
 
     tasks: tuple[str, ...]
@@ -29,6 +30,12 @@ class Measured:
     gramian: Tensor | None = None
     agreement: Mapping[str, float] = field(default_factory=dict)
     drift: Mapping[str, float] = field(default_factory=dict)
+    beside: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def rare(self) -> bool:
+        """Whether it holds what is measured now and then, and is told whatever else is due."""
+        return bool(self.agreement or self.beside)
 
     @cached_property
     def cosines(self) -> Tensor | None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
-from typing import Annotated, cast
+from typing import Annotated
 
 from torch import nn
 
 from polygraft.core.catalogue import Range
 from polygraft.core.features import Features, Offer
 from polygraft.models.base import Alias, Sharing, Trunk
-from polygraft.models.copies import forked
-from polygraft.models.cut import aliased
+from polygraft.models.experts import Experts
 from polygraft.models.gate import Gate
-from polygraft.models.mixing import mixed
 
 
 class MMoE(Sharing):
@@ -38,26 +35,17 @@ class MMoE(Sharing):
         from_stage: Annotated[int, Range(min=0)] = 0,
     ) -> None:
         super().__init__()
-        self.from_stage = from_stage
-        self.below, make_expert = forked(make_trunk, from_stage)
-        self.experts = nn.ModuleList(make_expert() for _ in range(experts))
-        before = self.below.offers[from_stage - 1] if self.below is not None else offer
-        self.gates = nn.ModuleDict({task: Gate(before, experts) for task in tasks})
-        self.offer = cast(Trunk, self.experts[0]).offer
+        self.experts = Experts(make_trunk, tasks, offer, shared=experts, from_stage=from_stage)
+        self.gates = nn.ModuleDict({task: Gate(self.experts.reads, experts) for task in tasks})
+        self.offer = self.experts.offer
 
     def forward(self, features: Features, tasks: Sequence[str], alias: Alias | None = None) -> dict[str, Features]:
         """Each task's mixture."""
-        before = self.below(features, last=self.from_stage) if self.below is not None else features
-        experts = [expert(before, first=self.from_stage) for expert in self.experts]
-        found = {}
-        for task in tasks:
-            x, *given = aliased(alias, task, before, *experts)
-            found[task] = mixed(given, self.gates[task](x))
-        return found
+        return self.experts(features, tasks, alias, gates=self.gates)
 
     def shared_parameters(self) -> Iterable[nn.Parameter]:
         """The stages below and the experts'."""
-        return chain(self.below.parameters() if self.below is not None else (), self.experts.parameters())
+        return self.experts.shared_parameters()
 
     def own_parameters(self, task: str) -> Iterable[nn.Parameter]:
         """Its gate's."""

@@ -1,14 +1,16 @@
-"""How much a step of the shared parameters along one task's gradient lowers another task's loss, measured beside a joint run.
+"""How much a step of the shared parameters along one task's gradient lowers another task's loss, Fifty et al. 2021, equation 1.
 
-Fifty et al. 2021, "Efficiently Identifying Task Groupings for Multi-Task Learning", https://arxiv.org/abs/2109.04617,
-equation 1: Z_ij = 1 - L_j(theta - lr g_i) / L_j(theta), on the same batch, and its first order lr g_i.g_j / L_j.
+"Efficiently Identifying Task Groupings for Multi-Task Learning", https://arxiv.org/abs/2109.04617:
+Z_ij = 1 - L_j(theta - lr g_i) / L_j(theta), on the same batch, and its first order lr g_i.g_j / L_j.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -18,16 +20,17 @@ from polygraft.balancing.modes import pull
 from polygraft.balancing.modes.parameters import rows_of
 from polygraft.balancing.modes.setup import Totals, local_sums, totals
 from polygraft.balancing.modes.step_gradients import inner
+from polygraft.core.catalogue import Range
+from polygraft.core.errors import fault
 from polygraft.data.base import ShardBatches, Stream
+from polygraft.training.clock import Clock
 from polygraft.training.learner import Learner
 from polygraft.training.state import State
 from polygraft.training.steps.base import Step
-from polygraft.training.steps.joint import Joint
+from polygraft.training.steps.joint import Joint, Learning
 
-EVERY, AHEAD_EVERY = 10, 50
-"""Steps between two measurements of the first order, and of the true look-ahead."""
-OWN_GAIN = 0.01
-"""The largest share of its own loss that a task's look-ahead step is to take off, to first order; that sets the step's size."""
+AFFINITY, FIRST_ORDER, AHEAD = "affinity", "first_order", "ahead"
+"""Of the history's keys: `affinity/first_order/late/delay` is by how much a step for `late` lowers the loss of `delay`, as a share of it."""
 
 
 @dataclass(frozen=True)
@@ -37,29 +40,60 @@ class Affinities:
     ahead: of the true look-ahead, on the same batch and with the same size of step; None where it was not due.
     """
 
-    step: int
     first_order: Tensor
     ahead: Tensor | None
 
+    def values(self, tasks: Sequence[str]) -> dict[str, float]:
+        """What is known of them, by the history's keys."""
+        squares = {FIRST_ORDER: self.first_order} | ({} if self.ahead is None else {AHEAD: self.ahead})
+        return {
+            f"{AFFINITY}/{kind}/{tasks[i]}/{tasks[j]}": value
+            for kind, square in squares.items()
+            for i, line in enumerate(square.tolist())
+            for j, value in enumerate(line)
+            if isfinite(value)
+        }
+
 
 class Measuring(Step):
-    """A joint step that first measures affinities on its batch; what it then learns is what it would have learned without."""
+    """A joint step that first measures affinities on its batch; what it then learns is what it would have learned without.
 
-    def __init__(self, joint: Joint, *, own_gain: float = OWN_GAIN) -> None:
-        self.joint, self.own_gain = joint, own_gain
-        self.found: list[Affinities] = []
+    every: steps between two measurements of the first order.
+    ahead_every: steps between two true look-aheads, K forward passes each; taken where a measurement is due as well.
+    own_gain: the largest share of its own loss that a task's look-ahead step is to take off, to first order; that sets the
+        step's size, where the paper takes the optimiser's.
+    """
+
+    def __init__(
+        self,
+        learning: Learning,
+        clock: Clock,
+        /,
+        every: Annotated[int, Range(min=1)] = 10,
+        ahead_every: Annotated[int, Range(min=1)] = 50,
+        own_gain: Annotated[float, Range(above=0)] = 0.01,
+    ) -> None:
+        self.joint = Joint(learning, clock)
+        self.every, self.ahead_every, self.own_gain = every, ahead_every, own_gain
 
     def update(self, state: State, stream: Stream) -> Measured:
-        """Measure where it is due, then take the joint step."""
-        batches = self.joint.draw(state, stream)
-        if state.step % EVERY == 0:
-            state.learner.network.sharing.advance(state.step / self.joint.learning.steps)
-            try:
-                with _untouched(state.learner):
-                    self.found.append(self._measured(state, batches[0]))
-            except NotFinite:
-                pass  # of the batch that is about to be learned: the joint step tells it with task and rows
-        return self.joint.learn(state, stream, batches)
+        """Measure where it is due, then take the joint step. Raises UserError where the tasks share no parameter."""
+        batches, found = self.joint.draw(state, stream), None
+        if state.step % self.every == 0:
+            if not state.gradients.shared:
+                raise fault("affinity is measured on the parameters that tasks share, and these share none.")
+            found = self.measured(state, batches[0])
+        measured = self.joint.learn(state, stream, batches)
+        return measured if found is None else replace(measured, beside=found.values(state.gradients.tasks))
+
+    def measured(self, state: State, batches: ShardBatches) -> Affinities | None:
+        """The affinities on this batch, nothing being changed; None where a loss is not finite: the joint step tells it with task and rows."""
+        state.learner.network.sharing.advance(state.step / self.joint.learning.steps)
+        try:
+            with _untouched(state.learner):
+                return self._measured(state, batches)
+        except NotFinite:
+            return None
 
     def _measured(self, state: State, batches: ShardBatches) -> Affinities:
         setup, tapes = state.gradients.setup, self.joint.tapes(state, batches)
@@ -72,13 +106,13 @@ class Measuring(Step):
         largest = float(relative.diagonal().nan_to_num(0).max()) if len(known.names) else 0.0
         lr = self.own_gain / largest if largest > 0 else 0.0
         ahead = None
-        if state.step % AHEAD_EVERY == 0:
+        if state.step % self.ahead_every == 0:
             after = torch.full_like(gramian, torch.nan)
             for i in range(len(known.names)):
                 gradient = setup.shards.gather_columns(torch.cat([block[i] for block in rows]), setup.shared.size)
                 after[i] = self._after(state, batches, -lr * gradient)
             ahead = _spread((losses - after) / size.masked_fill(size == 0, torch.nan), known, len(setup.tasks))
-        return Affinities(state.step, _spread(lr * relative, known, len(setup.tasks)), ahead)
+        return Affinities(_spread(lr * relative, known, len(setup.tasks)), ahead)
 
     @torch.no_grad()
     def _after(self, state: State, batches: ShardBatches, move: Tensor) -> Tensor:

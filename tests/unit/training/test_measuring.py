@@ -10,11 +10,11 @@ import torch
 import toy_suite
 from polygraft.assembly.experiments import experiment
 from polygraft.assembly.tables import prepare_tables
-from polygraft.studies.affinity import summed_up
-from polygraft.training.affinity import Measuring
+from polygraft.balancing.gradients import Measured
+from polygraft.core.errors import UserError
 from polygraft.training.experiment import Experiment
 from polygraft.training.state import State
-from polygraft.training.steps.joint import Joint
+from polygraft.training.steps.measuring import Measuring
 
 SMOOTH = {"name": "mlp", "widths": [16, 8], "activation": "gelu", "dropout": 0.0}
 
@@ -31,40 +31,41 @@ def made(folder: Path, **changes: object) -> Experiment:
     return experiment(suite, prepare_tables(suite, folder / "cache"))
 
 
-def walked(running: Experiment, steps: int) -> State:
+def walked(running: Experiment, steps: int) -> tuple[State, list[Measured]]:
     state = running.state(None)
-    for _ in range(steps):
-        running.step.update(state, running.stream)
-    return state
+    return state, [running.step.update(state, running.stream) for _ in range(steps)]
 
 
-def measuring(running: Experiment, **settings: float) -> Measuring:
-    assert isinstance(running.step, Joint)
-    running.step = step = Measuring(running.step, **settings)
-    return step
+def measuring(folder: Path, *, own_gain: float = 0.01, **changes: object) -> Experiment:
+    return made(folder, train={"step": {"name": "measuring", "own_gain": own_gain}}, **changes)
+
+
+def squares(measured: Measured, tasks: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """[K, K] by kind, of what the history is told."""
+    kinds = dict.fromkeys(key.split("/")[1] for key in measured.beside)
+    return {
+        kind: torch.tensor([[measured.beside[f"affinity/{kind}/{i}/{j}"] for j in tasks] for i in tasks])
+        for kind in kinds
+    }
 
 
 def test_with_small_steps_the_first_order_is_the_true_look_ahead(folder: Path) -> None:
-    running = made(folder, backbone=SMOOTH)
-    step = measuring(running, own_gain=1e-3)
-    walked(running, 51)
-    assert [each.step for each in step.found] == [0, 10, 20, 30, 40, 50]
-    assert [each.step for each in step.found if each.ahead is not None] == [0, 50]
-    found = summed_up(running.gradients.tasks, running.gradients.tasks, step.found)
-    assert found.agreement is not None
-    assert found.agreement > 0.99
-    for each in step.found:
-        assert float(each.first_order.diagonal().max()) == pytest.approx(1e-3)
-        if each.ahead is not None:
-            torch.testing.assert_close(each.ahead, each.first_order, rtol=0.05, atol=2e-6)
+    running = measuring(folder, backbone=SMOOTH, own_gain=1e-3)
+    told = [squares(each, running.gradients.tasks) for each in walked(running, 51)[1]]
+    assert [step for step, each in enumerate(told) if each] == [0, 10, 20, 30, 40, 50]
+    assert [step for step, each in enumerate(told) if "ahead" in each] == [0, 50]
+    for each in filter(None, told):
+        assert float(each["first_order"].diagonal().max()) == pytest.approx(1e-3)
+        if "ahead" in each:
+            torch.testing.assert_close(each["ahead"], each["first_order"], rtol=0.05, atol=2e-6)
 
 
 @pytest.mark.parametrize("balancer", ["pcgrad", "equal", "famo"])
 def test_a_measured_run_learns_what_an_unmeasured_one_does_to_the_bit(folder: Path, balancer: str) -> None:
-    plain, measured = (made(folder, balancer={"name": balancer}) for _ in range(2))
-    step = measuring(measured)
-    one, other = walked(plain, 52).snapshot(), walked(measured, 52).snapshot()
-    assert len(step.found) == 6
+    plain, measured = (make(folder, balancer={"name": balancer}) for make in (made, measuring))
+    one, (state, told) = walked(plain, 52)[0].snapshot(), walked(measured, 52)
+    other = state.snapshot()
+    assert sum(bool(each.beside) for each in told) == 6
     assert one.tensors.keys() == other.tensors.keys()
     for part, tensors in one.tensors.items():
         assert tensors.keys() == other.tensors[part].keys()
@@ -74,8 +75,9 @@ def test_a_measured_run_learns_what_an_unmeasured_one_does_to_the_bit(folder: Pa
 
 def test_a_look_ahead_moves_the_shared_parameters_alone(folder: Path) -> None:
     """An oracle: the loss of a copy of the network whose shared parameters took the step by hand."""
-    running = made(folder, backbone=SMOOTH, balancer={"name": "equal"})
-    step, state = measuring(running), running.state(None)
+    running = measuring(folder, backbone=SMOOTH, balancer={"name": "equal"})
+    step, state = running.step, running.state(None)
+    assert isinstance(step, Measuring)
     batches = step.joint.draw(state, running.stream)
     network, tasks = running.learner.network, running.gradients.tasks
 
@@ -98,6 +100,14 @@ def test_a_look_ahead_moves_the_shared_parameters_alone(folder: Path) -> None:
             wanted.append([float(1 - a / b.detach()) for a, b in zip(means(graph=False), before, strict=True)])
             for each, old in zip(shared, kept, strict=True):
                 each.copy_(old)
-    found = step._measured(state, batches[0]).ahead
+    found = step.measured(state, batches[0])
     assert found is not None
-    torch.testing.assert_close(found, torch.tensor(wanted, dtype=torch.float64), rtol=1e-2, atol=2e-6)
+    assert found.ahead is not None
+    torch.testing.assert_close(found.ahead, torch.tensor(wanted, dtype=torch.float64), rtol=1e-2, atol=2e-6)
+
+
+def test_tasks_that_share_no_parameter_have_no_affinity(folder: Path) -> None:
+    running = measuring(folder)
+    running.gradients.shared = []
+    with pytest.raises(UserError, match="measured on the parameters that tasks share, and these share none"):
+        walked(running, 1)
