@@ -11,6 +11,9 @@ EXCEPTIONS = {
         "nash_mtl": "its step has a fixed length",
         "fairgrad": "its step's length is a power of the gradient's",
     },
+    "a task without a gradient stops no other": {
+        "mgda": "the shortest combination is that task alone, and vanishes",
+    },
     "the order of tasks does not matter": {
         "pcgrad": "the order of projections is drawn by the tasks' numbers",
         "rlw": "its weights are drawn by the tasks' numbers",

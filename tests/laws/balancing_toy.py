@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from polygraft.balancing import registry
 from polygraft.balancing.base import Balancer
-from polygraft.balancing.gradients import Cut, Gradients, Shards, Tape
+from polygraft.balancing.gradients import Cut, Gradients, NotFinite, Shards, Tape
 from polygraft.core.catalogue import catalogue
 from polygraft.core.seeding import seed_torch
 from required_settings import REQUIRED
@@ -156,9 +158,13 @@ def train(
     shards: Shards,
     steps: range,
     state: dict[str, dict[str, Tensor]] | None = None,
+    broken: int = -1,
     **options: object,
 ) -> dict[str, dict[str, Tensor]]:
-    """Weights, AdamW's moments and the balancer's state after `steps`, and what each step followed; goes on from `state`."""
+    """Weights, AdamW's moments and the balancer's state after `steps`, and what each step followed; goes on from `state`.
+
+    broken: the step before which one is tried whose last shard, of one worker alone, has a loss or a gradient that is no number.
+    """
     torch.manual_seed(5)
     network = Network(dropout=0.3)
     engine = gradients(network, name, mode, shards, **options)
@@ -178,6 +184,8 @@ def train(
                 tapes.append(tape(network, shard_of(rows, shard), cut=mode != "losses"))
             return tapes
 
+        if step == broken:
+            refused(network, engine, step, forward)
         others = enumerate(independent(step, torch.float32, engine.batches_of(step)), 1)
         measured = engine.backward(forward(0, first), step, independent=[forward(*each) for each in others])
         assert network.last.bias.grad is not None
@@ -198,6 +206,29 @@ def train(
         "balancer": engine.state_dict(),
         "followed": followed,
     }
+
+
+def refused(network: Network, engine: Gradients, step: int, forward: Callable[[int, Rows], list[Tape]]) -> None:
+    """Try the step with what is no number in the last shard of its first batch."""
+    for spoil in (no_number, endless_slope):
+        first, *others = [
+            forward(number, batch(step, torch.float32, number)) for number in range(engine.batches_of(step))
+        ]
+        if engine.shards.mine[-1] == SHARDS - 1:
+            first[-1] = spoil(network, first[-1])
+        with pytest.raises(NotFinite):
+            engine.backward(first, step, independent=others)
+
+
+def no_number(network: Network, good: Tape) -> Tape:
+    return replace(good, losses={**good.losses, "price": good.losses["price"] * torch.nan})
+
+
+def endless_slope(network: Network, good: Tape) -> Tape:
+    """The loss is what it was; the slope of a root at 0, by the head's own weights, is not finite."""
+    weight = network.heads["price"].weight
+    bent = (weight - weight.detach()).abs().sqrt().sum()  # type: ignore[union-attr,operator]
+    return replace(good, losses={**good.losses, "price": good.losses["price"] + bent})
 
 
 def resume(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:

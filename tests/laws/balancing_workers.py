@@ -22,6 +22,10 @@ REUSED = [("pcgrad", "last_layer"), ("mgda", "parameters"), ("famo", "losses")]
 """With weights that are refreshed every 3 steps: halfway is in the middle of a period."""
 
 
+BROKEN = STEPS // 2 + 1
+"""The step, of reused weights a plain one, before which one of several workers has a loss or a gradient that is no number."""
+
+
 def run_all(shards: Shards) -> dict[str, Outcome]:
     """By `balancer/mode`: everything a run of STEPS steps leaves, flat."""
     found: dict[str, Outcome] = {"collectives/": collectives(shards)}
@@ -31,7 +35,7 @@ def run_all(shards: Shards) -> dict[str, Outcome]:
             left = train(name, mode, shards, range(STEPS), **options)
         else:  # halfway everything is saved, and a fresh start goes on from it
             half = train(name, mode, shards, range(STEPS // 2), **options)
-            left = train(name, mode, shards, range(STEPS // 2, STEPS), half, **options)
+            left = train(name, mode, shards, range(STEPS // 2, STEPS), half, broken=BROKEN, **options)
         ended = {f"{part}:{key}": each for part, mine in left.items() for key, each in mine.items()}
         found[f"{name}/{mode}{'/reused' if options else ''}"] = ended
     return found

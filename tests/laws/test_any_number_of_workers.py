@@ -1,7 +1,7 @@
 """Promise 1: 1, 2, 3 and 4 workers end bit-equal, for every balancer in each of its modes.
 
-One worker runs through; several stop halfway and go on from what they saved. Every rank gives every step the same
-weights, and follows the same gradient.
+One worker runs through; several stop halfway, go on from what they saved, and then meet a loss and a gradient that are no numbers in a shard
+of one of them: all tell it, and nothing has moved. Every rank gives every step the same weights, and follows the same gradient.
 """
 
 from __future__ import annotations

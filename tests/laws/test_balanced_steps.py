@@ -138,6 +138,26 @@ def test_measuring_the_agreement_changes_nothing() -> None:
 
 @every_case_where("one task is a plain step")
 def test_one_task_is_a_plain_step(name: str, mode: str) -> None:
+    found, wanted = of_one_task(name, mode)
+    assert_same({key: found[key] for key in wanted}, wanted, 1e-6 if name == "famo" else 1e-9)
+
+
+@every_case
+def test_one_task_is_followed_its_own_way(name: str, mode: str) -> None:
+    """Whatever the step's length: trunk and head each go straight down the task's own loss."""
+    found, wanted = of_one_task(name, mode)
+    for own in (True, False):
+        mine, plain = (
+            torch.cat(
+                [each.flatten() for key, each in sorted(of.items()) if each is not None and ("heads" in key) == own]
+            )
+            for of in ({key: found[key] for key in wanted}, wanted)
+        )
+        assert float(torch.cosine_similarity(mine, plain, dim=0)) == pytest.approx(1, abs=1e-9)
+
+
+def of_one_task(name: str, mode: str) -> tuple[dict[str, Tensor | None], dict[str, Tensor | None]]:
+    """What is followed of one task alone, and the plain gradient of the mean loss where it has one."""
     net, rows = network(), batch(0, torch.float64)
     engine = Gradients(
         registry.make(name, REQUIRED.get(name, {}), tasks=1, names=("sold",)),
@@ -155,8 +175,7 @@ def test_one_task_is_a_plain_step(name: str, mode: str) -> None:
     for each in [rows, *independent(1, torch.float64, follows)]:
         whole = tape(net, each, cut=False)
         (whole.losses["sold"] / whole.weights["sold"] / follows).backward()
-    wanted = {key: each for key, each in left(net).items() if each is not None}
-    assert_same({key: found[key] for key in wanted}, dict(wanted), 1e-6 if name == "famo" else 1e-9)
+    return found, {key: each for key, each in left(net).items() if each is not None}
 
 
 @every_case_where("the order of tasks does not matter")

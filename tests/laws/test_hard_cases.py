@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from balancing_exceptions import EXCEPTIONS
 from balancing_toy import CASES, balancer
 from polygraft.balancing.base import Surgery
 from polygraft.balancing.gradients import Cut, Gradients, NotFinite, Shards, Tape
@@ -129,6 +130,51 @@ def test_a_loss_of_zero_without_a_gradient_moves_nothing(name: str, mode: str, a
     assert not net.heads["kind"].weight.grad.any()
     if all_tasks:
         assert not any(each.any() for each in gradients(net).values())
+
+
+@every_case
+@pytest.mark.parametrize("all_tasks", [True, False], ids=["all tasks", "one task"])
+def test_a_loss_without_a_slope_moves_nothing(name: str, mode: str, all_tasks: bool) -> None:
+    """Its gradient is zero, its value is not: what has been learned to the end."""
+    net = Many(THREE)
+    engine = net.engine(name, mode)
+    net.steps(engine, mode, change=lambda task, loss, _: flat(loss) if all_tasks or task == "kind" else loss)
+    assert_sound(net, engine)
+    assert not net.heads["kind"].weight.grad.any()
+    if all_tasks:
+        assert not any(each.any() for each in gradients(net).values())
+    elif name not in EXCEPTIONS["a task without a gradient stops no other"]:
+        assert all(net.heads[task].weight.grad.any() for task in ("price", "sold"))
+        assert any(each.grad.any() for each in net.trunk())
+
+
+def flat(loss: Tensor) -> Tensor:
+    return loss.detach() + 0 * loss
+
+
+@every_case
+def test_a_batch_without_any_label_moves_nothing_and_is_not_remembered(name: str, mode: str) -> None:
+    """In the middle of a run: no gradient is left for an optimiser, and the method's state is what it was."""
+    net = Many(THREE)
+    engine = net.engine(name, mode)
+    net.steps(engine, mode)
+    before = copy.deepcopy(engine.state_dict())
+
+    def unlabelled() -> list[Tape]:
+        return [
+            replace(
+                tape, losses={task: 0 * each for task, each in tape.losses.items()}, weights=dict.fromkeys(THREE, 0.0)
+            )
+            for tape in net.tapes(mode)
+        ]
+
+    go(engine, 4, unlabelled)
+    assert all(each.grad is None for each in net.parameters())
+    if engine.observes:
+        engine.observe(unlabelled(), 4)
+    assert [key for key, each in engine.state_dict().items() if not torch.equal(each, before[key])] == []
+    go(engine, 5, lambda: net.tapes(mode))
+    assert_sound(net, engine)
 
 
 @every_case

@@ -146,7 +146,8 @@ class Gradients:
         """Show the method the losses of the same batch after the update; the tapes' losses need no graph."""
         setup = self.setup
         known = totals(setup, setup.shards.sum(local_sums(setup, tape) for tape in tapes), tapes, step)
-        self.balancer.observe(torch.tensor(known.losses, dtype=torch.float64), torch.tensor(known.index))
+        index = torch.tensor(known.index, dtype=torch.int64)
+        self.balancer.observe(torch.tensor(known.losses, dtype=torch.float64), index)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The method's state, whole on every worker and equal for any number of them; called by every worker.
