@@ -60,6 +60,17 @@ def test_with_small_steps_the_first_order_is_the_true_look_ahead(folder: Path) -
             torch.testing.assert_close(each["ahead"], each["first_order"], rtol=0.05, atol=2e-6)
 
 
+def test_the_number_of_shards_changes_roundings_alone(folder: Path) -> None:
+    """Bits do not depend on the workers either: tests/runs/test_affinity.py."""
+    found = []
+    for shards in (1, 2, 3, 4):
+        train = {"shards": shards, "step": {"name": "measuring"}}
+        running = made(folder, backbone=SMOOTH, train=train)
+        found.append(squares(walked(running, 1)[1][0], running.gradients.tasks))
+    for each in found[1:]:
+        torch.testing.assert_close(each, found[0], rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("balancer", ["pcgrad", "equal", "famo"])
 def test_a_measured_run_learns_what_an_unmeasured_one_does_to_the_bit(folder: Path, balancer: str) -> None:
     plain, measured = (make(folder, balancer={"name": balancer}) for make in (made, measuring))
