@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from polygraft.core.errors import UserError, fault
 from polygraft.tracking.base import Tracker
@@ -134,10 +135,32 @@ def open_client(uri: str) -> MlflowClient:
 
     try:
         if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            _make_whole(Path(uri.removeprefix("sqlite:///")))
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
     except Exception as error:
         raise refused(uri, error) from error
+
+
+def _make_whole(database: Path) -> None:
+    """A SQLite database that stands under its name with all its tables, or not at all.
+
+    MLflow makes them one by one: killed meanwhile, it would leave what it could never open again.
+    """
+    from mlflow import MlflowClient
+
+    if database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    made = database.with_name(f".{database.name}.{uuid4().hex}.partial")  # MLflow remembers what it has opened by name
+    MlflowClient(tracking_uri=f"sqlite:///{made}", registry_uri=f"sqlite:///{made}").search_experiments(max_results=1)
+    try:
+        os.link(made, database)
+    except FileExistsError:
+        made.unlink()  # another run has made it in this moment
+    except OSError:  # a file system without hard links
+        made.replace(database)
+    else:
+        made.unlink()
 
 
 def quieten() -> None:

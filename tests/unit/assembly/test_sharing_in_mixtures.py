@@ -41,12 +41,11 @@ def equal(one: list[Tensor], other: list[Tensor]) -> bool:
 
 @every_sharing
 @every_mixture
-@pytest.mark.parametrize("balancer", ["equal", "pcgrad"])
 def test_the_gradient_is_that_of_the_weighted_means_of_the_tables_that_were_taken(
-    begun, sharing: str, mixture: str, balancer: str
+    begun, sharing: str, mixture: str
 ) -> None:
-    """An oracle: plain autograd of the step's own graphs, the tasks' weights taken from the method."""
-    made, state = begun(*overrides(sharing, mixture, balancer))
+    """An oracle: plain autograd of the step's own graphs, the tasks' weights, which differ, taken from the method."""
+    made, state = begun(*overrides(sharing, mixture, "pcgrad"))
     step, network = made.step, made.learner.network
     assert isinstance(step, Joint)
     step.update(state, made.stream)

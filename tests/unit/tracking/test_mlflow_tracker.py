@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -14,7 +16,7 @@ import pytest
 
 from polygraft.core.errors import UserError
 from polygraft.tracking.journal import Entry
-from polygraft.tracking.mlflow_tracker import RunFacts, open_run, tracking_uri
+from polygraft.tracking.mlflow_tracker import RunFacts, open_client, open_run, tracking_uri
 from polygraft.tracking.provenance import flat, git_commit, metric_key
 from polygraft.tracking.server import require_reachable, shown
 
@@ -45,6 +47,33 @@ def rows(storage: Path, question: str, *values) -> list[tuple]:
 )
 def test_who_says_where_runs_are_tracked(flag, environment, suite, expected):
     assert tracking_uri(flag, environment, suite, Path("/srv/runs")) == expected
+
+
+def test_a_database_whose_making_was_cut_off_is_made_again(tmp_path, monkeypatch):
+    """Killed before its tables are all there: under its name there is nothing, and the next run is told so by nobody."""
+    uri = tracking_uri(None, {}, None, tmp_path)[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", lambda *_: cut_off())
+        with pytest.raises(KeyboardInterrupt):
+            open_client(uri)
+    assert not (tmp_path / "mlflow.db").exists()
+    assert [each.name for each in open_client(uri).search_experiments()] == ["Default"]
+
+
+@pytest.mark.parametrize("error", [FileExistsError, OSError])
+def test_a_database_that_another_run_makes_or_that_cannot_be_linked_is_used_all_the_same(tmp_path, monkeypatch, error):
+    def link(made, database):
+        if error is FileExistsError:
+            shutil.copy(made, database)
+        raise error
+
+    monkeypatch.setattr(os, "link", link)
+    assert [each.name for each in open_client(f"sqlite:///{tmp_path}/mlflow.db").search_experiments()] == ["Default"]
+    assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def cut_off():
+    raise KeyboardInterrupt
 
 
 def test_points_parameters_tags_and_files_arrive(storage, tmp_path, capfd):
