@@ -55,7 +55,7 @@ def experiment_of(
         mixture=mixture(suite, prepared),
     )
     balancing = gradients(suite, learns.network)
-    cadence = _cadence(suite, total_steps(suite, prepared, batches=balancing.balancer.batches))
+    cadence = _cadence(suite, total_steps(suite, prepared))
     clock = Clock()
     plan = TrainEverything()
     plan.prepare(learns.network)

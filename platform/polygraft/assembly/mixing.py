@@ -29,16 +29,17 @@ def mixture(suite: Suite, prepared: Mapping[str, Prepared]) -> Mixture:
     return made
 
 
-def total_steps(suite: Suite, prepared: Mapping[str, Prepared], *, batches: int = 1) -> int:
+def total_steps(suite: Suite, prepared: Mapping[str, Prepared]) -> int:
     """Steps of a whole run: the suite's, or those of its epochs.
 
     Where each step takes every table, an epoch is one of the longest; where it takes one, as many steps as all tables have
-    batches: each row once, if tables were drawn by their rows. batches: independent ones that the balancer compares in a
-    step; an epoch has as many times fewer steps.
+    batches: each row once, if tables were drawn by their rows. Where the balancer compares several batches in a step, an epoch
+    has as many times fewer steps.
     """
     said = suite.train
-    takes = catalogue("data/mixing", suite.folder)[said.mixture.name].facts["takes"]
     if said.steps:
         return said.steps
+    takes = catalogue("data/mixing", suite.folder)[said.mixture.name].facts["takes"]
+    batches = catalogue("balancing", suite.folder)[suite.balancer.name].facts["batches"]
     counts = [-(-len(table.splits["train"]) // said.batch_size) for table in prepared.values()]
     return math.ceil((said.epochs or 1.0) * (max(counts) if takes == "all" else sum(counts)) / batches)

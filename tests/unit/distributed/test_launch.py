@@ -234,5 +234,7 @@ def test_the_steps_of_a_run():
     assert total_steps(toy_suite.toy(), tables) == 60
     by_epochs = toy_suite.toy(train={"steps": None, "epochs": 2.5, "batch_size": 100})
     assert total_steps(by_epochs, tables) == 28
+    of_three = by_epochs.model_copy(update={"balancer": by_epochs.balancer.model_copy(update={"name": "sdmgrad"})})
+    assert total_steps(of_three, tables) == 10, "the bar would end at a third"
     one_table_a_step = toy_suite.toy(train={"steps": None, "epochs": 2.5, "batch_size": 100, "mixture": "uniform"})
     assert total_steps(one_table_a_step, tables) == 53
