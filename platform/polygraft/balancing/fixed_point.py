@@ -37,25 +37,27 @@ def _newton(matrix: Array, mass: Array, power: float) -> Array:
     """Newton's steps, each halved until b stays positive and the convex problem's slope along it has not turned too far."""
 
     def slopes(here: Array) -> tuple[Array, Array]:
-        pull, push = mass * here**-power, bound * here**5
-        return matrix @ here + push - pull, (power * pull + 5 * push) / here
+        pull, push = mass / (here if power == 1 else here**power), bound * here**5
+        return matrix.dot(here) + (push - pull), (power * pull + 5 * push) / here
 
     bound = LARGEST ** -(5 + power) * mass  # as strong as the pull where b is the largest
     here = np.ones(len(mass))
     slope, bend = slopes(here)
+    curved, diagonal = matrix.copy(), matrix.diagonal()
+    bent = curved.reshape(-1)[:: len(mass) + 1]  # a view of its diagonal
     for _ in range(STEPS):
-        curved = matrix.copy()
-        curved.flat[:: len(mass) + 1] += bend
+        np.add(diagonal, bend, out=bent)
         step = np.linalg.solve(curved, slope)
         share = step / here
-        falls, reach = float(step @ slope), min(1.0, 0.9 / max(float(share.max()), 1e-300))
+        falls, largest = float(step.dot(slope)), float(share.max())
+        reach = min(1.0, 0.9 / max(largest, 1e-300))
         there = here - reach * step
         slope, bend = slopes(there)
-        while step @ slope < -falls / 2 and reach > 1e-12:
+        while step.dot(slope) < -falls / 2 and reach > 1e-12:
             reach /= 2
             there = here - reach * step
             slope, bend = slopes(there)
         here = there
-        if np.abs(share).max() < 1e-8:  # it converges quadratically: what is left is below rounding
+        if largest < 1e-8 and share.min() > -1e-8:  # it converges quadratically: what is left is below rounding
             break
     return here

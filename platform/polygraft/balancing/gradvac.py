@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from polygraft.balancing.base import TaskGradients, Weighting
+from polygraft.balancing.unit_gradients import unit
 from polygraft.core.catalogue import Range
 
 SMALLEST = 1e-8  # what a length times the sine of the goal is lifted by before it divides, as in LibMTL
@@ -37,25 +38,29 @@ class GradVac(Weighting):
 
     def weigh(self, tasks: TaskGradients) -> Tensor:
         """Weights [K] of the summed, turned gradients."""
-        gramian = tasks.gramian.numpy()  # [K, K]
-        count = len(gramian)
-        lengths, mine = np.sqrt(gramian.diagonal().clip(min=0)), np.arange(count)
-        pairs = np.ix_(tasks.index.numpy(), tasks.index.numpy())
-        usual = self.usual.numpy()
-        goals, weights, products = usual[pairs], np.eye(count), gramian.copy()  # row i of products: <turned g_i, g_j>
-        orders = np.stack([torch.randperm(count, generator=tasks.chance).numpy() for _ in mine], 1)
-        for others in orders:  # each task by itself, all side by side: task i meets others[i]
-            length = np.sqrt((weights * products).sum(1).clip(min=0))
-            size = length * lengths[others]
-            meets = (others != mine) & (size > 0)
-            cosine = np.where(meets, products[mine, others] / np.where(meets, size, 1), 1).clip(-1, 1)
-            goal = goals[mine, others]
-            if (turns := meets & (cosine < goal)).any():
-                sine, goal_sine = np.sqrt(1 - cosine**2), np.sqrt((1 - goal**2).clip(min=SMALLEST**2))
-                share = length * (goal * sine - cosine * goal_sine) / (np.where(turns, lengths[others], 1) * goal_sine)
-                share = np.where(turns, share, 0)
-                weights[mine, others] += share
-                products += share[:, None] * gramian[others]
-            goals[mine, others] += np.where(meets, self.beta * (cosine - goal), 0)
-        usual[pairs] = goals
-        return torch.from_numpy(weights.sum(0))
+        lengths, cosines = unit(tasks.gramian.numpy())
+        count, present = len(lengths), tasks.index.numpy()
+        mine, pairs, usual = np.arange(count), np.ix_(present, present), self.usual.numpy()
+        orders = np.stack([torch.randperm(count, generator=tasks.chance).numpy() for _ in mine], 1)  # [turn, task]
+        places = orders + mine * count  # of (task, other) in a flat [K, K]
+        passed = (orders == mine) | (lengths == 0)[orders]
+        goals = usual[pairs].ravel()
+        slants = (goals / np.sqrt((1 - goals**2).clip(min=SMALLEST**2))).take(places)  # of the goals: cosine over sine
+        products, squares = lengths[:, None] * cosines, lengths**2  # <turned g_i, u_j> [K, K]; |turned g_i|^2 [K]
+        along, turns, seen = (np.empty((count, count)) for _ in range(3))  # [turn, task]
+        for turn, others in enumerate(orders):  # each task by itself, all side by side: task i meets others[i]
+            before = products.take(places[turn])
+            along[turn], seen[turn] = before, squares
+            across = np.maximum(squares - before * before, 0)  # a turn leaves what is perpendicular to the other
+            after = np.maximum(np.sqrt(across) * slants[turn], before)
+            np.copyto(after, before, where=passed[turn])
+            squares = across + after * after
+            turns[turn] = after - before
+            products += turns[turn][:, None] * cosines.take(others, 0)
+        sizes = np.sqrt(seen)
+        met = ~passed & (sizes > 0)
+        cosine = (along / np.where(met, sizes, 1)).clip(-1, 1)
+        goals[places] += np.where(met, self.beta * (cosine - goals[places]), 0)
+        usual[pairs] = goals.reshape(count, count)
+        added = np.bincount(orders.ravel(), turns.ravel(), count) / np.where(lengths > 0, lengths, 1)
+        return torch.from_numpy(1 + added)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Annotated
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,9 +38,8 @@ class NashMTL(Weighting):
 
     def weigh(self, tasks: TaskGradients) -> Tensor:
         """Weights [K] > 0."""
-        gramian = tasks.gramian
-        size = gramian.norm()
-        weights = torch.from_numpy(fixed_point(gramian.numpy()))
-        weights = weights * size.sqrt() if size > 0 else weights
-        length = (weights @ gramian @ weights).clamp(min=0).sqrt()
-        return weights * (self.max_norm / length) if 0 < self.max_norm < length else weights
+        gramian = tasks.gramian.numpy()
+        size = float(np.linalg.norm(gramian))
+        weights = fixed_point(gramian) * (sqrt(size) if size > 0 else 1.0)
+        length = sqrt(max(float(weights @ gramian @ weights), 0.0))
+        return torch.from_numpy(weights * (self.max_norm / length) if 0 < self.max_norm < length else weights)

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Aim = Callable[[list[int], Array], Array]
+Tasks = NDArray[np.intp]
+Aim = Callable[[Tasks, Array], Array]
 """The best point, as weights, of the affine hull of these tasks; its second argument is where the walk stands."""
 
 ROUNDING = 1e-12  # share of the squared length by which a task may lie below the hyperplane
 STATIONARY = 1e-6  # share of the lengths of what is summed below which a sum counts as zero
+_TINY = float(np.finfo(np.float64).tiny)
+_ONE = np.ones((1, 1))
 
 
 def min_norm(gramian: Array) -> Array:
@@ -43,7 +46,7 @@ def _wolfe(gram: Array) -> Array:
 
     hulls = Hulls(gram)
 
-    def aim(active: list[int], _: Array) -> Array:
+    def aim(active: Tasks, _: Array) -> Array:
         return hulls.nearest(active)
 
     active, weights = _begin(aim, len(gram))
@@ -55,44 +58,43 @@ def _wolfe(gram: Array) -> Array:
             return best
         best, shortest = weights, square
         enters = int(slopes.argmin())
-        if square - slopes[enters] <= ROUNDING * square or enters in active:
+        if square - slopes[enters] <= ROUNDING * square or weights[enters] > 0:
             return best
-        active.append(enters)
-        weights = _walk(aim, active, weights)
+        active, weights = _walk(aim, np.concatenate((active, [enters])), weights)
 
 
-def _begin(aim: Aim, tasks: int) -> tuple[list[int], Array]:
+def _begin(aim: Aim, tasks: int) -> tuple[Tasks, Array]:
     """A face to begin with: of all tasks, and of what is left while some weight is negative, drop those at once."""
-    active = list(range(tasks))  # most tasks stay, as a rule: beginning with all saves their entering one by one
+    active = np.arange(tasks)  # most tasks stay, as a rule: beginning with all saves their entering one by one
     while True:
         there = aim(active, np.full(len(active), 1 / len(active)))
-        if (there > 0).all():
+        rising = there > 0
+        if rising.all():
             break
-        active = [k for k, weight in zip(active, there, strict=True) if weight > 0]
-    found = np.zeros(tasks)
-    found[active] = there / there.sum()
-    return active, found
+        active = active[rising]
+    return active, _spread(active, there, tasks)
 
 
-def _walk(aim: Aim, active: list[int], weights: Array) -> Array:
-    """Wolfe's minor cycle: walk towards the affine hull's best point; who would go below 0 on the way leaves `active`."""
-    here = weights[active]
+def _walk(aim: Aim, active: Tasks, weights: Array) -> tuple[Tasks, Array]:
+    """Wolfe's minor cycle: walk towards the affine hull's best point; who would go below 0 on the way leaves."""
+    here = weights.take(active)
     while True:
         there = aim(active, here)
-        falling = there <= 0
-        if not falling.any():
-            here = there
-            break
-        steps = np.full(len(active), np.inf)
-        gaps = np.maximum(here[falling] - there[falling], np.finfo(np.float64).tiny)  # 0 / 0: it leaves at once
-        steps[falling] = here[falling] / gaps
+        falling = (there <= 0).nonzero()[0]
+        if not len(falling):
+            return active, _spread(active, there, len(weights))
+        above = here.take(falling)
+        steps = above / np.maximum(above - there.take(falling), _TINY)  # 0 / 0: it leaves at once
         first = int(steps.argmin())
         here = np.maximum(here + steps[first] * (there - here), 0.0)
-        here[first] = 0.0
-        active[:] = [k for k, weight in zip(active, here, strict=True) if weight > 0]
-        here = here[here > 0]
-    found = np.zeros(len(weights))
-    found[active] = here / here.sum()
+        here[falling[first]] = 0.0
+        active, here = active[here > 0], here[here > 0]
+
+
+def _spread(active: Tasks, some: Array, tasks: int) -> Array:
+    """[tasks]: `some` [active] made to sum to 1, and 0 for the others."""
+    found = np.zeros(tasks)
+    found[active] = some / some.sum()
     return found
 
 
@@ -104,17 +106,18 @@ class Hulls:
         self.shorts = 1 / np.maximum(np.sqrt(np.diagonal(gram)), ROUNDING)
         self.cosines = gram * self.shorts * self.shorts[:, None]
 
-    def bordered(self, active: list[int], wanted: Array) -> Array:
-        """(u 1 + G) x = wanted [n, active], for some u > 0: regular for affinely independent gradients, also where G is not."""
-        shorts = self.shorts[active]
-        shares = shorts / sqrt(float(shorts @ shorts))
-        square = self.cosines[active][:, active] + shares * shares[:, None]
-        found: Array = solve(square, (wanted * shorts).T).T * shorts
+    def bordered(self, active: Tasks, wanted: Array) -> Array:
+        """(u 1 + G) x = wanted [active, n], for some u > 0: regular for affinely independent gradients, also where G is not."""
+        shorts = self.shorts.take(active)
+        column = shorts[:, None]
+        square = self.cosines.take(active, 0).take(active, 1)
+        square += column * (shorts / shorts.dot(shorts))
+        found: Array = solve(square, wanted * column) * column
         return found
 
-    def nearest(self, active: list[int]) -> Array:
+    def nearest(self, active: Tasks) -> Array:
         """Weights [active] that sum to 1, of any sign, of the shortest combination: (u 1 + G) v = 1 and w = v / sum v."""
-        solved = self.bordered(active, np.ones((1, len(active))))[0]
+        solved = self.bordered(active, _ONE)[:, 0]
         found: Array = solved / solved.sum()
         return found
 
@@ -122,13 +125,14 @@ class Hulls:
 def solve(square: Array, wanted: Array) -> Array:
     """square x = wanted [K, n]. Where rounding or equal gradients leave it singular, least squares serve."""
     try:
-        solved: Array = np.linalg.solve(square, wanted).astype(np.float64, copy=False)
-        off = np.abs(square @ solved - wanted).max(0)
-        if not (off <= 1e-9 * np.abs(wanted).max(0)).all():
-            raise np.linalg.LinAlgError
+        solved = np.asarray(np.linalg.solve(square, wanted), dtype=np.float64)
+        off = square @ solved
+        off -= wanted
+        if (np.abs(off) <= 1e-9 * np.abs(wanted).max(0)).all():
+            return solved
     except np.linalg.LinAlgError:
-        solved = np.linalg.lstsq(square, wanted, rcond=None)[0].astype(np.float64, copy=False)
-    return solved
+        pass
+    return np.asarray(np.linalg.lstsq(square, wanted, rcond=None)[0], dtype=np.float64)
 
 
 def ball(gramian: Array, radius: float) -> Array:
@@ -148,38 +152,41 @@ def ball(gramian: Array, radius: float) -> Array:
         return np.zeros(tasks)
     gram = gramian / scale
     ridge = STATIONARY**2 * np.maximum(np.diagonal(gram), STATIONARY**2)
-    ridged = gram + np.diag(ridge)
+    ridged = gram.copy()
+    ridged.reshape(-1)[:: tasks + 1] += ridge
     hulls = Hulls(ridged)
-    stretched, added = np.zeros(tasks), np.zeros(tasks)  # q + p / s, and the same without noise
+    wanted = np.ones((tasks, 2))  # for p, for q
+    wanted[:, 1] = -mean
+    last: tuple[Tasks, Array, Array, float]  # where it aimed: the face, its q, its p / s, and how much of p is heard
 
-    def aim(active: list[int], here: Array) -> Array:
-        part, toward = ridged[active][:, active], -mean[active]
-        nearest, along = hulls.bordered(active, np.stack([np.ones(len(active)), toward]))
-        nearest = nearest / nearest.sum()
-        along = along - along.sum() * nearest
-        noise = float(nearest**2 @ ridge[active])
-        square, left = max(float(nearest @ part @ nearest), noise), reach**2 - float(along @ part @ along)
-        if left <= ROUNDING * reach**2 and (along < 0).any():
-            beyond: Array = here - 2 * along / along.min()  # of the border: along.min() < 0, and here <= 1
+    def aim(active: Tasks, here: Array) -> Array:
+        nonlocal last
+        nearest, along = points = hulls.bordered(active, wanted.take(active, 0)).T
+        nearest /= nearest.sum()
+        along -= along.sum() * nearest
+        (square, _), (_, turned) = (points @ ridged.take(active, 0).take(active, 1) @ points.T).tolist()
+        noise = float((nearest * nearest).dot(ridge.take(active)))
+        square, left = max(square, noise), reach**2 - turned
+        if left <= ROUNDING * reach**2 and (lowest := along.min()) < 0:
+            beyond: Array = here - 2 * along / lowest  # of the border: here <= 1
             return beyond
         step = sqrt(square / max(left, ROUNDING * reach**2))
-        stretched[:], added[:] = 0.0, 0.0
-        stretched[active] = along + nearest / step
-        heard = max(1 - 2 * noise / square, 0.0)  # 0 where p is the ridge's alone
-        added[active] = along + heard * nearest / step
+        last = active, along, nearest / step, max(1 - 2 * noise / square, 0.0)  # 0 where p is the ridge's alone
         there: Array = nearest + step * along
         return there
 
     active, weights = _begin(aim, tasks)
-    best, least = added.copy(), np.inf
+    best, least = np.zeros(tasks), np.inf
     while True:
         value = float(mean @ weights) + reach * sqrt(max(float(weights @ ridged @ weights), 0.0))
         if value >= least:
             return best
-        best, least = added.copy(), value
+        face, along, pull, heard = last
+        stretched, best, least = np.zeros(tasks), np.zeros(tasks), value
+        stretched[face] = along + pull  # q + p / s
+        best[face] = along + heard * pull  # the same without noise
         slopes = mean + ridged @ stretched
         enters = int(slopes.argmin())
-        if float(weights @ slopes) - slopes[enters] <= ROUNDING or enters in active:
+        if float(weights @ slopes) - slopes[enters] <= ROUNDING or weights[enters] > 0:
             return best
-        active.append(enters)
-        weights = _walk(aim, active, weights)
+        active, weights = _walk(aim, np.concatenate((active, [enters])), weights)
