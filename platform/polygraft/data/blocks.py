@@ -61,9 +61,9 @@ class Reader:
     def _batches(self, part: Part, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         kind, names = kind_of_file(part.file), schema.names
         if kind in (".csv", ".tsv"):
-            yield from _open_csv(part.file, schema, _whole(part.file), self.bytes)
+            yield from _open_csv(part.file, schema, _whole(part.file), block=self.bytes)
         elif kind in (".jsonl", ".ndjson"):
-            for batch in _open_json(schema, _whole(part.file), self.bytes):
+            for batch in _open_json(schema, _whole(part.file), block=self.bytes):
                 batch.validate(full=True)  # the reader takes any bytes for text
                 yield batch
         elif part.groups is not None:
@@ -157,7 +157,7 @@ def _head(file: Path) -> pa.NativeFile:
 
 
 def _open_csv(
-    file: Path, schema: pa.Schema | None, source: pa.NativeFile, block: int = TEXT_BLOCK
+    file: Path, schema: pa.Schema | None, source: pa.NativeFile, *, block: int = TEXT_BLOCK
 ) -> csv.CSVStreamingReader:
     chosen: dict[str, Any] = {} if schema is None else {"column_types": schema, "include_columns": schema.names}
     return csv.open_csv(
@@ -168,7 +168,7 @@ def _open_csv(
     )
 
 
-def _open_json(schema: pa.Schema | None, source: pa.NativeFile, block: int = TEXT_BLOCK) -> Any:
+def _open_json(schema: pa.Schema | None, source: pa.NativeFile, *, block: int = TEXT_BLOCK) -> Any:
     how = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer" if schema is None else "ignore")
     return json.open_json(source, json.ReadOptions(use_threads=False, block_size=block), how)
 
