@@ -32,23 +32,24 @@ class Block:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads parts of files that have one schema. rows: of a block at most. Pickles, so that a task elsewhere may read."""
+    """Reads parts of files that have one schema. rows: of a block at most; bytes: of a text that are read at once. Pickles, so
+    that a task elsewhere may read.
+    """
 
     schema: pa.Schema
     rows: int
+    bytes: int = TEXT_BLOCK
 
     def blocks(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[Block]:
         """The part's rows in their order, or these columns of them. Raises UserError where the file is broken, or holds other types."""
         schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         first = 0
         try:
-            for batch in _batches(part, self.rows, schema):
-                for start in range(0, batch.num_rows, self.rows):
-                    table = _as(schema, pa.Table.from_batches([batch.slice(start, self.rows)]), part, first)
-                    yield Block(table, first)
-                    first += len(table)
+            for table in _cut(self._batches(part, schema), self.rows):
+                yield Block(_as(schema, table, part, first), first)
+                first += len(table)
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-            raise _broken(part.file, schema, error) from error
+            raise _broken(part.file, error) from error
 
     def count(self, part: Part) -> int:
         """The part's rows; a text file is read for it."""
@@ -56,6 +57,39 @@ class Reader:
             metadata = parquet.read_metadata(part.file)
             return sum(metadata.row_group(group).num_rows for group in part.groups)
         return sum(len(block.table) for block in self.blocks(part, self.schema.names[:1]))
+
+    def _batches(self, part: Part, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        kind, names = kind_of_file(part.file), schema.names
+        if kind in (".csv", ".tsv"):
+            yield from _open_csv(part.file, schema, _whole(part.file), block=self.bytes)
+        elif kind in (".jsonl", ".ndjson"):
+            for batch in _open_json(schema, _whole(part.file), block=self.bytes):
+                batch.validate(full=True)  # the reader takes any bytes for text
+                yield batch
+        elif part.groups is not None:
+            # Pages are read as they are needed: a row group may be larger than the memory that is allowed.
+            with parquet.ParquetFile(part.file, pre_buffer=False, buffer_size=2**16) as file:
+                yield from file.iter_batches(self.rows, list(part.groups), names, use_threads=False)
+        else:
+            for batch in _open_arrow(part.file)[1]:
+                yield batch.select(names)
+
+
+def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of so many; the last has what is left."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        start = 0
+        while count + len(batch) - start >= rows:
+            stop = start + rows - count
+            yield pa.Table.from_batches([*held, batch.slice(start, stop - start)])
+            held, count, start = [], 0, stop
+        if start < len(batch):
+            held.append(batch.slice(start))
+            count += len(batch) - start
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 def schema_of(files: Sequence[Path], kinds: Mapping[str, Kind]) -> pa.Schema:
@@ -99,45 +133,44 @@ def _schema(file: Path) -> pa.Schema:
     kind = kind_of_file(file)
     if kind in (".parquet", ".pq"):
         return parquet.read_schema(file).remove_metadata()
-    if kind in (".csv", ".tsv"):
-        return _open_csv(file, None).schema
-    if kind in (".jsonl", ".ndjson"):
-        return _open_json(file, None).schema
+    if kind in (".csv", ".tsv", ".jsonl", ".ndjson"):
+        schema = (
+            _open_csv(file, None, _head(file)) if kind in (".csv", ".tsv") else _open_json(None, _head(file))
+        ).schema
+        if any(pa.types.is_binary(field.type) for field in schema):
+            raise unreadable(file, kind, None)
+        return schema
     if kind in (".arrow", ".feather", ".ipc"):
         return _open_arrow(file)[0]
     raise fault(f"files of type '{kind}' are not read; these are: {READABLE}.", str(file))
 
 
-def _batches(part: Part, rows: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    kind, names = kind_of_file(part.file), schema.names
-    if kind in (".csv", ".tsv"):
-        yield from _open_csv(part.file, schema)
-    elif kind in (".jsonl", ".ndjson"):
-        for batch in _open_json(part.file, schema):
-            batch.validate(full=True)  # the reader takes any bytes for text
-            yield batch
-    elif part.groups is not None:
-        # Pages are read as they are needed: a row group may be larger than the memory that is allowed.
-        with parquet.ParquetFile(part.file, pre_buffer=False, buffer_size=2**16) as file:
-            yield from file.iter_batches(rows, list(part.groups), names, use_threads=False)
-    else:
-        for batch in _open_arrow(part.file)[1]:
-            yield batch.select(names)
+def _whole(file: Path) -> pa.NativeFile:
+    return pa.input_stream(str(file), compression="gzip" if file.suffix == ".gz" else None)
 
 
-def _open_csv(file: Path, schema: pa.Schema | None) -> csv.CSVStreamingReader:
+def _head(file: Path) -> pa.NativeFile:
+    """The first lines; a reader of the whole file would read ahead by tens of megabytes."""
+    with _whole(file) as source:
+        text = source.read(TEXT_BLOCK)
+    return pa.BufferReader(text[: text.rfind(b"\n") + 1] if len(text) == TEXT_BLOCK and b"\n" in text else text)
+
+
+def _open_csv(
+    file: Path, schema: pa.Schema | None, source: pa.NativeFile, *, block: int = TEXT_BLOCK
+) -> csv.CSVStreamingReader:
     chosen: dict[str, Any] = {} if schema is None else {"column_types": schema, "include_columns": schema.names}
     return csv.open_csv(
-        file,
-        csv.ReadOptions(use_threads=False, block_size=TEXT_BLOCK),
+        source,
+        csv.ReadOptions(use_threads=False, block_size=block),
         csv.ParseOptions(delimiter="\t" if ".tsv" in file.suffixes else ","),
         csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False, **chosen),
     )
 
 
-def _open_json(file: Path, schema: pa.Schema | None) -> Any:
+def _open_json(schema: pa.Schema | None, source: pa.NativeFile, *, block: int = TEXT_BLOCK) -> Any:
     how = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer" if schema is None else "ignore")
-    return json.open_json(file, json.ReadOptions(use_threads=False, block_size=TEXT_BLOCK), how)
+    return json.open_json(source, json.ReadOptions(use_threads=False, block_size=block), how)
 
 
 def _open_arrow(file: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
@@ -160,16 +193,16 @@ def _as(schema: pa.Schema, table: pa.Table, part: Part, first: int) -> pa.Table:
         raise fault(f"values do not fit the type that the columns of all files have: {error}", rows) from error
 
 
-def _broken(file: Path, schema: pa.Schema, error: Exception) -> UserError:
+def _broken(file: Path, error: Exception) -> UserError:
     """A value of another type than the first block's is told with its row; all else as by whom reads files whole."""
     row, column = _CSV_ROW.search(str(error)), _CSV_COLUMN.search(str(error))
     if row is None or "conversion error" not in str(error):
         return unreadable(file, kind_of_file(file), error)
-    name = f"'{schema.names[int(column[1])]}'" if column and int(column[1]) < len(schema) else "a column"
+    name = _schema(file).names[int(column[1])] if column else "a column"
     what = str(error).rpartition("conversion error")[2].strip(" \n")
     return fault(
-        f"the value of {name} does not fit ({what}): its type was decided by the first {TEXT_BLOCK // 2**20} MB of the file. Mend "
-        f"the value, or declare the column, columns: {{{name.strip(chr(39))}: number}} or category, or write the table as Parquet, "
+        f"the value of '{name}' does not fit ({what}): its type was decided by the first {TEXT_BLOCK // 2**20} MB of the file. Mend "
+        f"the value, or declare the column, columns: {{{name}: number}} or category, or write the table as Parquet, "
         "where columns have types.",
         f"{file}:{row[1]}",
     )

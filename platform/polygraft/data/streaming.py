@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from polygraft.core.atomic import write_json
 from polygraft.core.errors import Fault, UserError
 from polygraft.data.arrays import join
-from polygraft.data.blocks import Reader, schema_of
+from polygraft.data.blocks import TEXT_BLOCK, Reader, schema_of
 from polygraft.data.checks import encoder_of, names_faults, steps_faults
 from polygraft.data.cleaning import registry as cleaning
 from polygraft.data.cleaning.base import Cleaning
@@ -33,6 +34,7 @@ HELD = 4
 """A table is held in memory when so many times the bytes of its columns are allowed: the columns, their forms, the encoded rows."""
 _BLOCK_SHARE = 24  # a block's columns take this part of the allowed memory; what is made of them lives beside them
 _LEAST_ROWS, _MOST_ROWS = 512, 131_072
+_LEAST_BYTES, _READ_AHEAD = 2**16, 512  # of a text that are read at once; Arrow holds some tens of such blocks
 
 Given = TypeVar("Given", bound=object)
 
@@ -104,14 +106,17 @@ def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:
         faults.append(spec.fault("", "no column is left to be a feature."))
     if faults:
         raise UserError(faults)
-    parts = plan_parts(files)
-    return Job(replace(spec, where=nowhere), Reader(schema, _rows_of_block(spec, files)), parts, features, scratch)
+    return Job(replace(spec, where=nowhere), _reader(spec, schema), plan_parts(files), features, scratch)
 
 
-def _rows_of_block(spec: TableSpec, files: Sequence[Path]) -> int:
-    """Rows that are in memory at once. What is written does not depend on it."""
-    width = 8 * len(schema_of(files[:1], spec.columns))
-    return max(_LEAST_ROWS, min(_MOST_ROWS, spec.memory // (_BLOCK_SHARE * max(width, 1))))
+def _reader(spec: TableSpec, schema: pa.Schema) -> Reader:
+    """What is in memory at once follows from the memory that is allowed; what is written does not depend on it."""
+    rows = spec.memory // (_BLOCK_SHARE * 8 * len(schema))
+    return Reader(
+        schema,
+        rows=max(_LEAST_ROWS, min(_MOST_ROWS, rows)),
+        bytes=max(_LEAST_BYTES, min(TEXT_BLOCK, spec.memory // _READ_AHEAD)),
+    )
 
 
 def _splitter(spec: TableSpec, job: Job, looks: Sequence[Look | str]):  # type: ignore[no-untyped-def]
