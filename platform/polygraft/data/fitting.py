@@ -49,7 +49,7 @@ def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
 
 def fit_number(name: str, known: Known, *, encoder: Encoder, steps: list[Cleaning], part: str = "") -> NumberPlan:
     """The plan of one number column: the steps in order, then the encoder's mean and scale."""
-    known.find(fraction for step in steps for fraction in step.wants())
+    known.find([*(fraction for step in steps for fraction in step.wants()), *encoder.wants()])
     plan = NumberPlan(name)
     for step in steps:
         plan = step.number(plan, known)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 
-from polygraft.data.plans import NumberPlan
+from polygraft.data.plans import Bend, NumberPlan
 from polygraft.data.sketch import interpolate
 
 _SAMPLE = 8_192  # values that say where an order statistic may lie
+_MANY = 24  # quantiles at once: to sort all values is then the shorter way
 _SURE = (
     4.5  # standard deviations of a sampled rank: once in 150,000 an order statistic lies outside, and is found slowly
 )
-
-Bend = Callable[[np.ndarray], np.ndarray]
-"""A function of filled and clipped values, one by one, float64 [rows]."""
 
 
 class Known(ABC):
@@ -139,7 +137,7 @@ def quantiles(values: np.ndarray, fractions: list[float]) -> list[float]:
     (https://doi.org/10.1145/360680.360691): a sample brackets each order statistic, one pass counts what lies below the
     bracket and gathers what lies inside, and only that is sorted.
     """
-    if len(values) <= 4 * _SAMPLE:
+    if len(values) <= 4 * _SAMPLE or len(fractions) > _MANY:
         ordered = np.sort(values)
         return [interpolate(fraction, len(values), lambda rank: ordered[rank]) for fraction in fractions]
     # A low-discrepancy walk over the rows: spread evenly, in step with no period of the data.

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+Bend = Callable[[np.ndarray], np.ndarray]
+"""A function of filled and clipped values, one by one, float64 [rows]."""
+
 
 @dataclass(frozen=True)
 class NumberPlan:
-    """A number x becomes (clip(x or fill, low, high) - mean) / scale; `indicator` adds a column that is 1 where x is missing.
+    """A number x becomes (bend(clip(x or fill, low, high)) - mean) / scale; `indicator` adds a column that is 1 where x is missing.
 
     name: of the encoded column. fill: NaN until a step says otherwise; then the mean is taken.
+    knots: what a bending encoder's `bend` goes by (see Encoder), if anything; few encoders bend.
     """
 
     name: str
@@ -23,6 +28,7 @@ class NumberPlan:
     mean: float = 0.0
     scale: float = 1.0
     indicator: bool = False
+    knots: tuple[float, ...] = ()
 
     def clip(self, values: Any) -> Any:
         """Values within [low, high], as the kernel does it."""
@@ -43,7 +49,7 @@ class NumberPlan:
     def from_json(fields: dict[str, Any]) -> NumberPlan:
         unbounded = {"fill": math.nan, "low": -math.inf, "high": math.inf}
         values: dict[str, Any] = {key: unbounded[key] if value is None else value for key, value in fields.items()}
-        return NumberPlan(**values)
+        return NumberPlan(**values | {"knots": tuple(values["knots"])})
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from polygraft.core.errors import Fault, UserError, fault, nearest
 from polygraft.data.cache import read_json
 from polygraft.data.columns import UnfitError, conform, levels_of
 from polygraft.data.encoders import registry as encoders
-from polygraft.data.plans import CategoryPlan, NumberPlan
+from polygraft.data.plans import Bend, CategoryPlan, NumberPlan
 from polygraft.data.recipes import from_pandas
 from polygraft.data.spec import Kind
 
@@ -139,14 +140,14 @@ class Preprocessor:
     def save(self, folder: Path) -> None:
         """Write it into `folder`, as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / FILE, {"format": 1, "features": [feature.to_json() for feature in self.features]})
+        write_json(folder / FILE, {"format": 2, "features": [feature.to_json() for feature in self.features]})
 
     @staticmethod
     def load(folder: Path, plugins: Path | None = None) -> Preprocessor:
         """What `save` wrote there. plugins: the folder whose `plugins/` holds the user's own encoders, if any is used."""
         saved = read_json(folder / FILE)
-        if saved["format"] != 1:
-            raise fault(f"format {saved['format']} is not known; this polygraft reads 1.", str(folder / FILE))
+        if saved["format"] != 2:
+            raise fault(f"format {saved['format']} is not known; this polygraft reads 2.", str(folder / FILE))
         return Preprocessor(tuple(map(Feature.from_json, saved["features"])), plugins)
 
 
@@ -159,6 +160,7 @@ def encode_features(
     rows = len(next(iter(columns.values()))) if columns else 0
     numbers: list[pa.ChunkedArray] = []
     plans: list[NumberPlan] = []
+    bends: list[Bend | None] = []
     categories = [feature for feature in features if feature.category is not None]
     codes = np.empty((rows, len(categories)), np.int32)
     unknown = {}
@@ -173,7 +175,8 @@ def encode_features(
             parts = encoder.parts(columns[feature.column])
             numbers += [parts[part] for part in feature.numbers]
             plans += feature.numbers.values()
-    return {"numbers": encode_numbers(numbers, plans, rows), "categories": codes}, unknown
+            bends += [partial(encoder.bend, plan) if encoder.bends else None for plan in feature.numbers.values()]
+    return {"numbers": encode_numbers(numbers, plans, rows, bends), "categories": codes}, unknown
 
 
 def _as_trained(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:

@@ -8,7 +8,8 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 
-from polygraft.data.known import Bend, Known, compacted, totals
+from polygraft.data.known import Known, compacted, totals
+from polygraft.data.plans import Bend
 from polygraft.data.sketch import Sketch, interpolate
 
 

@@ -179,7 +179,7 @@ def test_plugins_and_kinds_that_are_not_known(folder: Path, frame: pd.DataFrame)
         "data.t.clean.0.name: no cleaning step is called 'mising'. Did you mean 'missing'?",
         "data.t.clean.1.low: takes a number >= 0 and <= 0.5, not 2.",
         "data.t.encode.month.name: no encoder is called 'standart'. Did you mean 'standard'?",
-        "data.t.encode.wind: 'vocabulary' does not encode a number, which 'wind' is. These do: standard.",
+        "data.t.encode.wind: 'vocabulary' does not encode a number, which 'wind' is. These do: log, quantile_normal, robust, standard.",
     ]
 
 

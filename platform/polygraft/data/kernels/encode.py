@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from numba.extending import intrinsic
 
 from polygraft.core.kernel import inner_kernel, kernel
 from polygraft.data.kernels.bits import spread_bits
-from polygraft.data.kernels.buffers import addresses, buffers, kind, readable
+from polygraft.data.kernels.buffers import KINDS, addresses, buffers, kind, readable
 from polygraft.data.kernels.threads import each
-from polygraft.data.plans import NumberPlan
+from polygraft.data.plans import Bend, NumberPlan
 
 _ROWS = 131_072  # that a thread takes at a time
 _TILE_ROWS, _TILE_SIZE = (
@@ -114,13 +115,16 @@ def encode(columns, plans, places, out):  # type: ignore[no-untyped-def]
                 to += np.uint64(1)
 
 
-def encode_numbers(columns: list[pa.ChunkedArray], plans: list[NumberPlan], rows: int) -> np.ndarray:
-    """float32 [rows, width]: each column as its plan says, then the indicators of those that have one."""
+def encode_numbers(
+    columns: list[pa.ChunkedArray], plans: list[NumberPlan], rows: int, bends: Sequence[Bend | None] = ()
+) -> np.ndarray:
+    """float32 [rows, width]: each column as its plan says, then the indicators of those that have one. bends: by column."""
     wide = len(plans) + sum(plan.indicator for plan in plans)
     out = np.empty((rows, wide), np.float32)
     if not plans or not rows:
         return out
-    numbers = np.array([[plan.fill, plan.low, plan.high, plan.mean, plan.scale] for plan in plans])
+    bent = {j: bend for j, bend in enumerate(bends) if bend is not None}
+    numbers = np.array([_affine(plan, bent.get(j)) for j, plan in enumerate(plans)])
     places = np.full((len(plans), 2), -1, np.int64)
     places[:, 0] = np.arange(len(plans))
     flagged = [j for j, plan in enumerate(plans) if plan.indicator]
@@ -132,12 +136,34 @@ def encode_numbers(columns: list[pa.ChunkedArray], plans: list[NumberPlan], rows
     kinds = [kind(column) for column in columns]
 
     def work(number: int) -> None:
-        found = zip(kinds, map(addresses, batches[number].columns), strict=True)
-        where = np.array([(values, code, bitmap, offset) for code, (values, bitmap, offset) in found])
+        arrays = batches[number].columns
+        curved = {j: _curved(arrays[j], plans[j], bend) for j, bend in bent.items()}
+        where = np.array(
+            [
+                (values, code, bitmap, at)
+                for code, (values, bitmap, at) in zip(kinds, map(addresses, arrays), strict=True)
+            ]
+        )
+        for j, values in curved.items():
+            where[j] = values.ctypes.data, KINDS["float64"], 0, 0
         encode(where, numbers, places, out[starts[number] : starts[number + 1]])
 
     each(work, range(len(batches)))
     return out
+
+
+def _affine(plan: NumberPlan, bend: Bend | None) -> tuple[float, ...]:
+    """What the kernel does to a column: all, or what is left to do after its values were bent."""
+    if bend is None:
+        return plan.fill, plan.low, plan.high, plan.mean, plan.scale
+    filled = bend(np.array([plan.clip(plan.fill)], np.float64))
+    return float(filled[0]), -np.inf, np.inf, plan.mean, plan.scale
+
+
+def _curved(array: pa.Array, plan: NumberPlan, bend: Bend) -> np.ndarray:
+    """float64 [rows]: clipped and bent; NaN where there is no value."""
+    values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return bend(plan.clip(values))
 
 
 @kernel
