@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from polygraft.core.batch import Input
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,22 @@ class CategoryPlan:
     @staticmethod
     def from_json(fields: dict[str, Any]) -> CategoryPlan:
         return CategoryPlan(fields["name"], tuple(fields["levels"]), fields["null"])
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """A column becomes an input of its own. state: all that its encoder learned from the training rows, JSON-able."""
+
+    input: Input
+    state: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"input": asdict(self.input), "state": dict(self.state)}
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> InputPlan:
+        said = dict(fields["input"])
+        return InputPlan(Input(**said | {"shape": tuple(said["shape"])}), fields["state"])
 
 
 Plan = NumberPlan | CategoryPlan

@@ -13,10 +13,10 @@ from polygraft.data.plans import CategoryPlan, NumberPlan
 
 
 class Encoder(ABC):
-    """Class facts: `takes`, the kinds of columns it encodes; `gives`, the matrix it writes to."""
+    """Class facts: `takes`, the kinds of columns it encodes; `gives`, the matrix it writes to, or `input` (see InputEncoder)."""
 
     takes: ClassVar[tuple[str, ...]]
-    gives: ClassVar[Literal["numbers", "categories"]]
+    gives: ClassVar[Literal["numbers", "categories", "input"]]
 
     def parts(self, column: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
         """The number columns that a column is taken apart into, by the part's name; as a rule itself, under no name."""
