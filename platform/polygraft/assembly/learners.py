@@ -31,9 +31,6 @@ from polygraft.training.learner import Learner
 from polygraft.training.optimizers import optimizer
 from polygraft.training.ranks import rank, world
 
-COLUMNS = Named(name="columns")
-"""The stem of a table that names none: inferred from the kinds of its columns."""
-
 
 def learner(suite: Suite, shapes: Mapping[str, Inputs], targets: Mapping[str, Target]) -> Learner:
     """Network and objectives with fresh weights, a pure function of the suite's seed.
@@ -107,11 +104,30 @@ def _placed(suite: Suite, path: str) -> Iterator[None]:
         raise UserError(faults) from None
 
 
+def stem_of(suite: Suite, table: str, shape: Inputs) -> Named:
+    """A table's stem: the one it names, else by the kinds of its inputs."""
+    if named := suite.data[table].stem:
+        return named
+    kinds = set(shape.kinds)
+    if kinds <= {"numbers", "categories"}:
+        return Named(name="columns")
+    return Named(name=shape.kinds[0] if len(kinds) == 1 else "joined")
+
+
 def _stem(suite: Suite, table: str, shape: Inputs) -> Stem:
-    named = suite.data[table].stem or COLUMNS
-    made = stems.make(named.name, named.settings, beside=suite.folder, inputs=shape)
-    assert isinstance(made, Stem)
-    return made
+    def make_stem(name: str, settings: Mapping[str, object], inputs: Inputs) -> Stem:
+        made = stems.make(name, settings, beside=suite.folder, inputs=inputs, make_stem=make_stem)
+        assert isinstance(made, Stem)
+        return made
+
+    path = f"data.{table}.stem"
+    with _placed(suite, path):
+        named = stem_of(suite, table, shape)
+        stem = make_stem(named.name, named.settings, shape)
+    if unread := [kind for kind in shape.kinds if stem.reads is not None and kind not in stem.reads]:
+        mend = "Take `joined`, which has a stem for each, or drop the columns."
+        raise fault(f"{path}: '{named.name}' reads no {unread[0]}, and the table has some. {mend}", suite.where(path))
+    return stem
 
 
 def head_of(suite: Suite, task: str, objective: Objective, offer: object) -> Head:

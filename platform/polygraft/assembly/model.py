@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from polygraft.assembly.learners import COLUMNS
 from polygraft.assembly.learners import learner as fresh_learner
+from polygraft.assembly.learners import stem_of
 from polygraft.assembly.tables import tasks_of
 from polygraft.core.atomic import atomic_folder, write_json, write_text
-from polygraft.core.batch import Batch, Inputs
+from polygraft.core.batch import Inputs
 from polygraft.core.errors import fault
+from polygraft.data.batches import chunked
 from polygraft.data.preparation import Prepared
 from polygraft.data.preprocessor import Preprocessor
 from polygraft.data.targets import Target
@@ -81,7 +82,7 @@ class Model:
         table = self.table(table)
         encoded = self.preprocessors[table].encode(rows, where="the rows to predict")
         predictor = Predictor(self.learner, torch.device("cpu"))
-        return predictor.outputs(table, _chunks(encoded), list(tasks_of(self.suite, table)))
+        return predictor.outputs(table, chunked(encoded, CHUNK), list(tasks_of(self.suite, table)))
 
     def table(self, name: str | None) -> str:
         """The table meant by `name`, or the only one."""
@@ -170,11 +171,4 @@ def load_model(model: str | Path, *, tracking: str | None = None, storage: str |
 
 
 def _stem(suite: Suite, table: str, shape: Inputs) -> dict[str, Any]:
-    return {**(suite.data[table].stem or COLUMNS).model_dump(), "inputs": asdict(shape)}
-
-
-def _chunks(encoded: Mapping[str, np.ndarray]) -> Iterator[Batch]:
-    """Encoded rows in pieces of CHUNK, the last one shorter."""
-    rows = len(next(iter(encoded.values())))
-    for first in range(0, rows, CHUNK):
-        yield Batch({name: torch.from_numpy(array[first : first + CHUNK]) for name, array in encoded.items()})
+    return {**stem_of(suite, table, shape).model_dump(), "inputs": asdict(shape)}

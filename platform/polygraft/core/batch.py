@@ -12,8 +12,9 @@ from torch import Tensor
 class Batch:
     """Rows of one table, frozen. Tasks of one table share one Batch, and its inputs are encoded once.
 
-    inputs: by name, `numbers [rows, n] float32`, `categories [rows, m] int32`, `image [rows, c, h, w] uint8`,
-        `tokens [rows, length] int32` (with `tokens_mask [rows, length] bool`), ...
+    inputs: by name, `numbers [rows, n] float32`, `categories [rows, m] int32`; and as `Input` says, under its name, the likes of
+        `tokens/review [rows, length] int32`, `series/load [rows, length, channels] float32`, `image/photo [rows, c, h, w] uint8`.
+        Where rows differ in length, these are padded with 0, and `tokens_mask/review [rows, length] bool` is True on what is real.
     targets: by task, `[rows]` or `[rows, ...]`; a missing label holds any finite value.
     present: by task, bool [rows]; False where the label is missing.
     weights: float32 [rows], the rows' weights.
@@ -52,12 +53,57 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Input:
+    """One input of a batch that is neither `numbers` nor `categories`: what a stem is built from.
+
+    name: `<kind>/<column>`. kind: what it is, and so which stem reads it: `tokens`, `series`, `image`, ...
+    shape: of one row, None where rows differ: tokens (None,), series (None, channels), image (c, h, w).
+    length: the longest that a row may be, where rows differ. size: of tokens, how many codes there are; 0 is padding, 1 the
+        unknown one. masked: whether some of a row may be padding, and a mask says which.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int | None, ...]
+    length: int = 0
+    size: int = 0
+    masked: bool = False
+
+    @property
+    def mask(self) -> str:
+        """The name under which a batch holds its mask, where there is one."""
+        return mask_name(self.name)
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What a table's encoded rows look like: what a stem is built from.
 
     numbers: columns of `numbers`, missing-value indicators included.
     categories: levels of each column of `categories`; level 0 is the unknown one and is counted.
+    others: every input beyond these two matrices, in the order of the columns.
     """
 
     numbers: int = 0
     categories: tuple[int, ...] = ()
+    others: tuple[Input, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which kinds of input there are, `numbers` and `categories` first."""
+        plain = ["numbers"] * bool(self.numbers) + ["categories"] * bool(self.categories)
+        return (*plain, *dict.fromkeys(each.kind for each in self.others))
+
+    def of(self, *kinds: str) -> Inputs:
+        """Those of these kinds alone."""
+        return Inputs(
+            self.numbers if "numbers" in kinds else 0,
+            self.categories if "categories" in kinds else (),
+            tuple(each for each in self.others if each.kind in kinds),
+        )
+
+
+def mask_name(name: str) -> str:
+    """`tokens/review` -> `tokens_mask/review`."""
+    kind, _, column = name.partition("/")
+    return f"{kind}_mask/{column}"

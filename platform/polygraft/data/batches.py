@@ -19,6 +19,7 @@ from polygraft.data.mixing.all import All
 from polygraft.data.mixing.base import Mixture
 from polygraft.data.prefetch import prefetched
 from polygraft.data.preparation import Prepared
+from polygraft.data.ragged import Encoded, Ragged, dense
 from polygraft.data.sampling import Order, shard_bounds
 from polygraft.data.turns import Turns
 
@@ -146,7 +147,9 @@ class Drawer:
         from polygraft.data.kernels.gather import gather
 
         self._gather = gather
-        self._inputs = {name: array for name, array in table.inputs.items() if array.shape[1]}
+        plain = {name: each for name, each in table.inputs.items() if isinstance(each, np.ndarray)}
+        self._inputs = {name: each for name, each in plain.items() if each.shape[1]}
+        self._ragged = {name: each for name, each in table.inputs.items() if isinstance(each, Ragged)}
         self._targets = table.targets
         # A table without weights, or a task without missing labels, has ones everywhere: all batches share them.
         self._ones = cache(torch.ones)
@@ -155,14 +158,18 @@ class Drawer:
         self._present = {task: None if present.all() else present for task, present in table.present.items()}
 
     def draw(self, rows: np.ndarray, sizes: list[int]) -> list[Batch]:
-        """One batch for each of `sizes`, of the next so many of `rows` (int64); together they are views of one copy."""
+        """One batch for each of `sizes`, of the next so many of `rows` (int64); together they are views of one copy.
+
+        Rows of different lengths are padded batch by batch: what a shard's rows come to depends on these rows alone.
+        """
         inputs = {name: self._cut(array, rows, sizes) for name, array in self._inputs.items()}
         targets = {task: self._cut(array, rows, sizes) for task, array in self._targets.items()}
         present = {task: self._cut(array, rows, sizes) for task, array in self._present.items()}
         weights, numbers = self._cut(self._weights, rows, sizes), torch.from_numpy(rows).split(sizes)
+        padded = [tensors(dense(self._ragged, each.numpy())) if self._ragged else {} for each in numbers]
         return [
             Batch(
-                inputs={name: tensors[i] for name, tensors in inputs.items()},
+                inputs={name: each[i] for name, each in inputs.items()} | padded[i],
                 targets={task: tensors[i] for task, tensors in targets.items()},
                 present={task: tensors[i] if tensors else self._trues(size) for task, tensors in present.items()},
                 weights=weights[i] if weights else self._ones(size),
@@ -182,6 +189,18 @@ class Drawer:
         out = np.empty((len(rows), words.shape[1]), np.uint32)
         self._gather(words, rows, out)
         return out.view(array.dtype).reshape(len(rows), *array.shape[1:])
+
+
+def tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """The same memory, as torch sees it."""
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def chunked(inputs: Mapping[str, Encoded], rows_per_chunk: int) -> Iterator[Batch]:
+    """Encoded rows without targets, so many at a time; the last batch may be smaller."""
+    count = len(next(iter(inputs.values())))
+    for first in range(0, count, rows_per_chunk):
+        yield Batch(tensors(dense(inputs, np.arange(first, min(first + rows_per_chunk, count)))))
 
 
 def batch_size_faults(rows: Mapping[str, int], batch_size: int, num_shards: int) -> list[Fault]:

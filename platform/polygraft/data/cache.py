@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
+
+from polygraft.data.ragged import Encoded, Ragged
 
 FORMAT = 2
 """Of what lies in the cache: raise it with every change of what `prepare` computes or writes."""
@@ -91,29 +93,40 @@ def _lock(path: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays of equal length, each [rows] or [rows, width], as the one record batch of an Arrow IPC file."""
-    columns = {}
-    for name, array in arrays.items():
-        flat = pa.array(np.ascontiguousarray(array).reshape(-1))
-        columns[name] = flat if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
-    batch = pa.record_batch(columns)
+def write_arrays(path: Path, arrays: Mapping[str, Encoded]) -> None:
+    """Write arrays of as many rows each, [rows, ...] or ragged, as the one record batch of an Arrow IPC file."""
+    batch = pa.record_batch({name: _to_arrow(array) for name, array in arrays.items()})
     with ipc.new_file(str(path), batch.schema) as writer:
         writer.write_batch(batch)
 
 
-def map_arrays(path: Path) -> dict[str, np.ndarray]:
+def _to_arrow(array: Encoded) -> pa.Array:
+    """A column of lists of fixed size, an axis each; of lists of any size where rows differ."""
+    if isinstance(array, Ragged):
+        return pa.LargeListArray.from_arrays(pa.array(array.offsets), _to_arrow(array.values))
+    column = pa.array(np.ascontiguousarray(array).reshape(-1))
+    for size in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, size)
+    return column
+
+
+def _from_arrow(column: pa.Array) -> Encoded:
+    if isinstance(column, pa.LargeListArray):
+        values = _from_arrow(column.values)
+        assert isinstance(values, np.ndarray)
+        return Ragged(values, column.offsets.to_numpy(zero_copy_only=True))
+    shape = [len(column)]
+    while isinstance(column, pa.FixedSizeListArray):
+        shape.append(column.type.list_size)
+        column = column.flatten()
+    return column.to_numpy(zero_copy_only=True).reshape(shape)
+
+
+def map_arrays(path: Path) -> dict[str, Encoded]:
     """The arrays of such a file, read-only and memory-mapped: processes of a node share one copy."""
     reader = ipc.open_file(pa.memory_map(str(path)))
     batch = reader.get_batch(0)
-    arrays: dict[str, np.ndarray] = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if isinstance(column, pa.FixedSizeListArray):
-            flat = column.flatten().to_numpy(zero_copy_only=True)
-            arrays[name] = flat.reshape(batch.num_rows, column.type.list_size)
-        else:
-            arrays[name] = column.to_numpy(zero_copy_only=True)
-    return arrays
+    return {name: _from_arrow(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
 
 
 def read_json(path: Path) -> Any:

@@ -21,6 +21,8 @@ ENCODERS: dict[Kind, str] = {
     "category": "vocabulary",
     "boolean": "boolean",
     "timestamp": "timestamp",
+    "text": "text",
+    "list": "list",
 }
 """The encoder of each kind, where `encode:` names none."""
 
@@ -145,7 +147,7 @@ def _kind(spec: TableSpec, name: str, column: pa.ChunkedArray) -> tuple[Kind, st
     if inferred.kind is None:
         return "number", f"'{name}': {inferred.droppable}. Drop it: drop: [{name}]."
     if inferred.kind == "category" and inferred.droppable:
-        mend = f"Drop it: drop: [{name}]; or, if it is a category, say so: columns: {{{name}: category}}."
+        mend = f"Drop it: drop: [{name}]; or say what it is: columns: {{{name}: category}}, or {{{name}: text}}."
         return "category", f"'{name}' looks like {inferred.droppable}. {mend}"
     return inferred.kind, ""
 
@@ -158,6 +160,12 @@ def encoder_of(spec: TableSpec, name: str, kind: Kind) -> tuple[Step, str]:
         allowed = ", ".join(plugins.names(takes=kind))
         return step, f"'{step[0]}' does not encode a {kind}, which '{name}' is. These do: {allowed}."
     return step, ""
+
+
+def encoder_gives(spec: TableSpec, step: Step) -> str:
+    """Which matrix an encoder writes to, or `input`; empty where it is not known."""
+    plugins = catalogue("data/encoders", spec.plugins)
+    return str(plugins[step[0]].facts.get("gives", "")) if step[0] in plugins else ""
 
 
 def _read_labels(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:

@@ -6,6 +6,8 @@
 | boolean   | bool                                                 |
 | timestamp | timestamp or date32                                  |
 | category  | dictionary<int32, string>, one dictionary for all chunks |
+| text      | large_string, valid UTF-8 |
+| list      | large_list of numbers, booleans or valid large_string |
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def infer_column(column: pa.ChunkedArray) -> Inferred:
                 kind, f"{distinct:,} levels", f"an identifier or a free text: {distinct:,} levels in {known:,} values"
             )
         return Inferred(kind, f"{distinct:,} levels")
-    if kind != "timestamp" and pc.min(column).as_py() == pc.max(column).as_py():
+    if kind not in ("timestamp", "list") and pc.min(column).as_py() == pc.max(column).as_py():
         return Inferred(kind, f"{type_}, constant", "every value is the same")
     return Inferred(kind, f"{type_}")
 
@@ -70,6 +72,8 @@ def _kind_of(type_: pa.DataType) -> Kind | None:
         return "number"
     if types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_):
         return "category"
+    if _is_list(type_) and _kind_of(type_.value_type) in ("number", "boolean", "category"):
+        return "list"
     return None
 
 
@@ -88,7 +92,7 @@ def conform(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     """The column in its kind's one form. Raises UnfitError."""
     if pa.types.is_dictionary(column.type) and kind != "category":
         column = column.cast(column.type.value_type)
-    if _is_text(column.type) and kind != "category":
+    if _is_text(column.type) and kind not in ("category", "text"):
         column = _trimmed(column)
     return _CONFORM[kind](column)
 
@@ -180,7 +184,60 @@ def as_category(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
 
 
-_CONFORM = {"number": as_number, "boolean": as_boolean, "timestamp": as_timestamp, "category": as_category}
+def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts, spaces and all."""
+    if not (_is_text(column.type) or pa.types.is_null(column.type)):
+        raise UnfitError(f"values of type {column.type} are no texts.")
+    column = column.cast(pa.large_string())
+    row = 0
+    for chunk in column.chunks:
+        if (bad := _not_utf8(chunk)) is not None:
+            raise UnfitError(f"the text in row {row + bad + 1:,} is not valid UTF-8.")
+        row += len(chunk)
+    return column
+
+
+def as_list(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists of numbers, booleans or texts, of one length or of many."""
+    type_ = column.type
+    if pa.types.is_null(type_):
+        return column.cast(pa.large_list(pa.float64()))
+    items = _kind_of(type_.value_type) if _is_list(type_) else None
+    if _is_list(type_) and pa.types.is_null(type_.value_type):
+        items = "number"
+    if items not in ("number", "boolean", "category"):
+        raise UnfitError(f"values of type {type_} are no lists of numbers or texts.")
+    plain = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.large_string()}[items]
+    if items == "number" and pa.types.is_integer(type_.value_type):
+        plain = type_.value_type  # as levels they are written without a point
+    column = column.cast(pa.large_list(plain))
+    if items == "category" and any(_not_utf8(chunk.values) is not None for chunk in column.chunks):
+        raise UnfitError("a text in one of its lists is not valid UTF-8.")
+    return column
+
+
+def _not_utf8(texts: pa.Array) -> int | None:
+    """The first text that is not valid UTF-8; None when all are."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        for i, each in enumerate(texts.cast(pa.large_binary())):
+            try:
+                (each.as_py() or b"").decode()
+            except UnicodeDecodeError:
+                return i
+        raise
+    return None
+
+
+_CONFORM = {
+    "number": as_number,
+    "boolean": as_boolean,
+    "timestamp": as_timestamp,
+    "category": as_category,
+    "text": as_text,
+    "list": as_list,
+}
 
 
 def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -191,6 +248,10 @@ def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _is_text(type_: pa.DataType) -> bool:
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
+
+
+def _is_list(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
 def _unfit(column: pa.ChunkedArray, fits: pa.ChunkedArray | pa.Array, what: str) -> UnfitError:

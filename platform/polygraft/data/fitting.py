@@ -9,9 +9,10 @@ from polygraft.core.errors import Fault, UserError
 from polygraft.data.checks import Checked
 from polygraft.data.cleaning import registry as cleaning
 from polygraft.data.cleaning.base import Cleaning, Levels
-from polygraft.data.columns import levels_of
+from polygraft.data.columns import UnfitError, levels_of
 from polygraft.data.encoders import registry as encoders
 from polygraft.data.encoders.base import Encoder
+from polygraft.data.encoders.own_input import InputEncoder
 from polygraft.data.known import Held, Known
 from polygraft.data.plans import CategoryPlan, NumberPlan
 from polygraft.data.preprocessor import Feature
@@ -28,7 +29,13 @@ def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
 
     def work(column: str) -> tuple[Feature | None, list[Fault]]:
         kind, step = checked.features[column]
-        encoder: Encoder = encoders.make(step[0], step[1], beside=spec.plugins)
+        encoder: Encoder = encoders.make(step[0], step[1], beside=spec.plugins, folder=spec.folder)
+        if isinstance(encoder, InputEncoder):
+            try:
+                plan = encoder.fit(column, checked.columns[column], chosen)
+            except UnfitError as error:
+                return None, [spec.fault(f"encode.{column}", f"'{column}': {error}")]
+            return Feature(column, kind, checked.types[column], step, {}, input=plan), []
         numbers: dict[str, NumberPlan] = {}
         category: CategoryPlan | None = None
         if encoder.gives == "categories":

@@ -127,7 +127,7 @@ def _clean(job: Job, part: Part, folder: Path) -> None:
             columns = {name: conform(table.column(name), kind) for name, (kind, _) in job.features.items()}
             encoded, _ = encode_features(job.preprocessor.features, columns, job.preprocessor.plugins)
             arrays: dict[str, np.ndarray] = {"part": parts, "weights": checked.weights}
-            arrays |= {name: array for name, array in encoded.items() if array.shape[1]}
+            arrays |= {name: each for name, each in encoded.items() if isinstance(each, np.ndarray) and each.shape[1]}
             for task, target in job.targets.items():
                 values, present = target.encode(table)
                 arrays[f"target/{task}"], arrays[f"present/{task}"] = values, present.view(np.uint8)

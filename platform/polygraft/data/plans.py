@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from polygraft.core.batch import Input
 
 Bend = Callable[[np.ndarray], np.ndarray]
 """A function of filled and clipped values, one by one, float64 [rows]."""
@@ -84,6 +86,22 @@ class CategoryPlan:
     @staticmethod
     def from_json(fields: dict[str, Any]) -> CategoryPlan:
         return CategoryPlan(fields["name"], tuple(fields["levels"]), fields["null"])
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """A column becomes an input of its own. state: all that its encoder learned from the training rows, JSON-able."""
+
+    input: Input
+    state: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"input": asdict(self.input), "state": dict(self.state)}
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> InputPlan:
+        said = dict(fields["input"])
+        return InputPlan(Input(**said | {"shape": tuple(said["shape"])}), fields["state"])
 
 
 Plan = NumberPlan | CategoryPlan

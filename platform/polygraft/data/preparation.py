@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from polygraft.data.cache import Digest, map_arrays, once, read_json, write_arra
 from polygraft.data.checks import Checked, check
 from polygraft.data.fitting import fit
 from polygraft.data.preprocessor import Preprocessor, encode_features
+from polygraft.data.ragged import Encoded, Ragged
 from polygraft.data.recipes import Recipe, recipe
 from polygraft.data.spec import TableSpec
 from polygraft.data.streaming import Runner, one_by_one, stream, too_large
@@ -33,14 +34,15 @@ from polygraft.data.targets import Target
 class Prepared:
     """A table ready for training. Arrays over rows are read-only and memory-mapped, in the order of the table's rows.
 
-    inputs: `numbers` float32 [rows, n], `categories` int32 [rows, m]. targets, present: by task, as in Target.
+    inputs: `numbers` float32 [rows, n], `categories` int32 [rows, m], and every other by its name, an array [rows, ...] or
+        Ragged. targets, present: by task, as in Target.
     weights: float32 [rows]. splits: `train`, `validation`, `test`, int64 row numbers, ascending.
     shape: what a stem is built from. fingerprint: of all that decides the arrays; equal content, equal fingerprint.
     schema: by raw column its kind, Arrow type and, for a category, its levels.
     """
 
     name: str
-    inputs: dict[str, np.ndarray]
+    inputs: dict[str, Encoded]
     targets: dict[str, np.ndarray]
     present: dict[str, np.ndarray]
     weights: np.ndarray
@@ -54,6 +56,11 @@ class Prepared:
     def rows(self) -> int:
         """All rows of the table."""
         return len(self.weights)
+
+    @property
+    def matrices(self) -> dict[str, np.ndarray]:
+        """`numbers` and `categories` alone."""
+        return {name: cast(np.ndarray, self.inputs[name]) for name in ("numbers", "categories")}
 
     @property
     def schema(self) -> dict[str, dict[str, Any]]:
@@ -133,6 +140,10 @@ def _run(made: Recipe, folder: Path) -> None:
 def _fingerprint(spec: TableSpec, source: str, streamed: bool) -> str:
     """Of the source's content, the description, and the code of every plugin that it names or that its kinds take."""
     digest = Digest("prepared", source, spec.content(), *(["streamed"] if streamed else []))
+    for _, (_, settings) in sorted(spec.encode.items()):
+        for file in (spec.folder / each for _, each in sorted(settings.items()) if isinstance(each, str)):
+            if file.is_file():  # a setting may name a file beside the suite: its content counts
+                digest.file(file)
     steps = catalogue("data/cleaning", spec.plugins)
     for name, _ in spec.clean:
         if name in steps:
@@ -148,8 +159,8 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     checked = check(spec, table)
     features = fit(spec, checked)
     encoded, _ = encode_features(features, checked.columns, spec.plugins)
-    arrays: dict[str, np.ndarray] = {"part": checked.parts, "weights": checked.weights}
-    arrays |= {name: array for name, array in encoded.items() if array.shape[1]}
+    arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}
+    arrays |= {name: array for name, array in encoded.items() if isinstance(array, Ragged) or array.size}
     for task, labels in checked.labels.items():
         arrays[f"target/{task}"], arrays[f"present/{task}"] = labels.values, labels.present.view(np.uint8)
     write_arrays(folder / "rows.arrow", arrays)
@@ -164,14 +175,20 @@ def _targets(checked: Checked) -> dict[str, Target]:
 
 
 def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
-    arrays = map_folder(folder / "rows") if (folder / "rows").is_dir() else map_arrays(folder / "rows.arrow")
+    mapped: Mapping[str, Encoded] = (
+        map_folder(folder / "rows") if (folder / "rows").is_dir() else map_arrays(folder / "rows.arrow")
+    )
+    arrays = {name: array for name, array in mapped.items() if isinstance(array, np.ndarray)}
     preprocessor = Preprocessor.load(folder / "preprocessor", spec.plugins)
     rows = len(arrays["weights"])
     empty: Mapping[str, Any] = {"numbers": np.float32, "categories": np.int32}
     tasks = [target.task for target in spec.targets]
     return Prepared(
         name=spec.name,
-        inputs={name: arrays.get(name, np.empty((rows, 0), kind)) for name, kind in empty.items()},
+        inputs={
+            **{name: arrays.get(name, np.empty((rows, 0), kind)) for name, kind in empty.items()},
+            **{each.name: mapped[each.name] for each in preprocessor.shape.others},
+        },
         targets={task: arrays[f"target/{task}"] for task in tasks},
         present={task: arrays[f"present/{task}"].view(np.bool_) for task in tasks},
         weights=arrays["weights"],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,9 @@ from polygraft.core.errors import Fault, UserError, fault, nearest
 from polygraft.data.cache import read_json
 from polygraft.data.columns import UnfitError, conform, levels_of
 from polygraft.data.encoders import registry as encoders
-from polygraft.data.plans import Bend, CategoryPlan, NumberPlan
+from polygraft.data.encoders.own_input import InputEncoder
+from polygraft.data.plans import Bend, CategoryPlan, InputPlan, NumberPlan
+from polygraft.data.ragged import Encoded
 from polygraft.data.recipes import from_pandas
 from polygraft.data.spec import Kind
 
@@ -33,7 +35,7 @@ class Feature:
     """One raw column and what becomes of it.
 
     type: of the raw column in the training table, as Arrow writes it. encoder: its name and settings.
-    numbers: the plan of each part (see Encoder.parts), by its name; or category: the plan of the whole.
+    numbers: the plan of each part (see Encoder.parts), by its name; or category, or input: the plan of the whole.
     """
 
     column: str
@@ -42,6 +44,7 @@ class Feature:
     encoder: tuple[str, Mapping[str, Any]]
     numbers: Mapping[str, NumberPlan]
     category: CategoryPlan | None = None
+    input: InputPlan | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -51,11 +54,12 @@ class Feature:
             "encoder": {"name": self.encoder[0], "settings": dict(self.encoder[1])},
             "numbers": {part: plan.to_json() for part, plan in self.numbers.items()},
             "category": self.category.to_json() if self.category else None,
+            "input": self.input.to_json() if self.input else None,
         }
 
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> Feature:
-        category = fields["category"]
+        category, own = fields["category"], fields.get("input")
         return Feature(
             fields["column"],
             fields["kind"],
@@ -63,12 +67,13 @@ class Feature:
             (fields["encoder"]["name"], fields["encoder"]["settings"]),
             {part: NumberPlan.from_json(plan) for part, plan in fields["numbers"].items()},
             CategoryPlan.from_json(category) if category else None,
+            InputPlan.from_json(own) if own else None,
         )
 
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """Raw rows -> `numbers` and `categories`, as the training rows said. plugins: where the user's own encoders lie."""
+    """Raw rows -> `numbers`, `categories` and the other inputs, as the training rows said. plugins: where the user's own encoders lie."""
 
     features: tuple[Feature, ...]
     plugins: Path | None = None
@@ -92,7 +97,8 @@ class Preprocessor:
     @property
     def shape(self) -> Inputs:
         """What a stem is built from."""
-        return Inputs(len(self.number_names), tuple(plan.size for plan in self._category_plans()))
+        others = tuple(feature.input.input for feature in self.features if feature.input is not None)
+        return Inputs(len(self.number_names), tuple(plan.size for plan in self._category_plans()), others)
 
     def _number_plans(self) -> list[NumberPlan]:
         return [plan for feature in self.features for plan in feature.numbers.values()]
@@ -102,17 +108,22 @@ class Preprocessor:
 
     def encode(
         self, rows: pa.Table | pd.DataFrame, *, where: str = "", unknown: Counter[str] | None = None
-    ) -> dict[str, np.ndarray]:
-        """{`numbers`: float32 [rows, n], `categories`: int32 [rows, m]} of raw rows; other columns are passed over.
+    ) -> dict[str, Encoded]:
+        """{`numbers`: float32 [rows, n], `categories`: int32 [rows, m], ...} of raw rows; other columns are passed over.
 
         where: what the rows are called in a fault. unknown: a counter that gets, by column, how many rows hold a level that
         training did not know. Raises UserError for a missing column, values that do not fit, and infinite ones.
         """
-        encoded, seen = encode_features(self.features, self._conformed(rows, where), self.plugins)
+        columns = self._conformed(rows, where)
+        try:
+            encoded, seen = encode_features(self.features, columns, self.plugins)
+        except UnfitError as error:
+            raise fault(str(error), where) from None
         if unknown is not None:
             unknown.update({column: count for column, count in seen.items() if count})
-        if not np.isfinite(encoded["numbers"]).all():
-            bad = np.flatnonzero(~np.isfinite(encoded["numbers"]).all(0))
+        numbers = cast(np.ndarray, encoded["numbers"])
+        if not np.isfinite(numbers).all():
+            bad = np.flatnonzero(~np.isfinite(numbers).all(0))
             names = ", ".join(f"'{self.number_names[j]}'" for j in bad)
             raise fault(f"an infinite value, or one too large for 32 bits, in {names}.", where)
         return encoded
@@ -153,8 +164,11 @@ class Preprocessor:
 
 def encode_features(
     features: tuple[Feature, ...], columns: Mapping[str, pa.ChunkedArray], plugins: Path | None
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Both matrices of conformed columns, and by category column how many rows hold a level without a code."""
+) -> tuple[dict[str, Encoded], dict[str, int]]:
+    """All inputs of conformed columns, both matrices first, and by column how many rows hold what training did not know.
+
+    Raises UnfitError, with the column, for values that an input of its own does not take.
+    """
     from polygraft.data.kernels.encode import encode_codes, encode_numbers
 
     rows = len(next(iter(columns.values()))) if columns else 0
@@ -176,7 +190,21 @@ def encode_features(
             numbers += [parts[part] for part in feature.numbers]
             plans += feature.numbers.values()
             bends += [partial(encoder.bend, plan) if encoder.bends else None for plan in feature.numbers.values()]
-    return {"numbers": encode_numbers(numbers, plans, rows, bends), "categories": codes}, unknown
+    encoded: dict[str, Encoded] = {"numbers": encode_numbers(numbers, plans, rows, bends), "categories": codes}
+    for feature in features:
+        if feature.input is not None:
+            encoded[feature.input.input.name], unknown[feature.column] = _apply(feature, columns, plugins)
+    return encoded, unknown
+
+
+def _apply(feature: Feature, columns: Mapping[str, pa.ChunkedArray], plugins: Path | None) -> tuple[Encoded, int]:
+    encoder = encoders.make(feature.encoder[0], feature.encoder[1], beside=plugins, folder=None)
+    assert isinstance(encoder, InputEncoder)
+    assert feature.input is not None
+    try:
+        return encoder.apply(feature.input, columns[feature.column])
+    except UnfitError as error:
+        raise UnfitError(f"the column '{feature.column}' is a {feature.kind}: {error}") from None
 
 
 def _as_trained(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:

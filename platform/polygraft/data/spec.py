@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from polygraft.core.errors import Fault
 
-Kind = Literal["number", "category", "boolean", "timestamp"]
-KINDS: tuple[Kind, ...] = ("number", "category", "boolean", "timestamp")
+Kind = Literal["number", "category", "boolean", "timestamp", "text", "list"]
+KINDS: tuple[Kind, ...] = ("number", "category", "boolean", "timestamp", "text", "list")
 
 Step = tuple[str, Mapping[str, Any]]
 """A plugin's name and its settings."""

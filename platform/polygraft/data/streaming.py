@@ -15,7 +15,7 @@ from polygraft.core.atomic import write_json
 from polygraft.core.errors import Fault, UserError
 from polygraft.data.arrays import join
 from polygraft.data.blocks import TEXT_BLOCK, Reader, schema_of
-from polygraft.data.checks import encoder_of, names_faults, steps_faults
+from polygraft.data.checks import encoder_gives, encoder_of, names_faults, steps_faults
 from polygraft.data.cleaning import registry as cleaning
 from polygraft.data.cleaning.base import Cleaning
 from polygraft.data.columns import IDENTIFIER_ROWS, IDENTIFIER_SHARE, UnfitError, infer_column
@@ -100,6 +100,8 @@ def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:
             faults.append(spec.fault(f"columns.{name}", what))
             continue
         step, problem = encoder_of(spec, name, kind)
+        if not problem and encoder_gives(spec, step) == "input":
+            problem = f"'{name}' is a {kind}, and these are not cleaned in a stream. Allow more: memory; or drop it."
         faults += [spec.fault(f"encode.{name}", problem)] if problem else []
         features[name] = (kind, step)
     if not faults and not features:
@@ -180,7 +182,7 @@ def _problem(spec: TableSpec, name: str, kind: Kind, tally: ColumnTally) -> str:
             return f"'{name}' has more than {MOST_LEVELS:,} levels. Drop it: drop: [{name}]."
         if name not in spec.columns and known >= IDENTIFIER_ROWS and len(counts) > IDENTIFIER_SHARE * known:
             what = f"an identifier or a free text: {len(counts):,} levels in {known:,} values"
-            mend = f"Drop it: drop: [{name}]; or, if it is a category, say so: columns: {{{name}: category}}."
+            mend = f"Drop it: drop: [{name}]; or say what it is: columns: {{{name}: category}}, or {{{name}: text}}."
             return f"'{name}' looks like {what}. {mend}"
     return ""
 

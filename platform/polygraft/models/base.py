@@ -17,10 +17,12 @@ Alias = Callable[[str, tuple[Tensor, ...]], tuple[Tensor, ...]]
 class Stem(nn.Module, ABC):
     """Turns a table's encoded inputs into a trunk's first features. Asks for `inputs: Inputs`.
 
-    offer: what it gives to the trunk.
+    offer: what it gives to the trunk. reads: the kinds of inputs that it reads, where it does not read all; assembly refuses a
+        table with another.
     """
 
     offer: Offer
+    reads: ClassVar[tuple[str, ...] | None] = None
 
     @abstractmethod
     def forward(self, inputs: Mapping[str, Tensor]) -> Features:

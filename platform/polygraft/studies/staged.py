@@ -19,6 +19,7 @@ from polygraft.assembly.learners import head_of, learner, objective_of
 from polygraft.assembly.run import RESULT, Run
 from polygraft.assembly.tables import prepare_tables
 from polygraft.core.atomic import write_json
+from polygraft.core.errors import fault
 from polygraft.core.features import Features, Offer
 from polygraft.core.seeding import counter
 from polygraft.data.preparation import Prepared
@@ -141,9 +142,11 @@ def _components(table: Prepared, width: int, seed: int) -> Components:
     """Fitted once a process for the tasks of a table."""
     key = (table.fingerprint, width)
     if key not in _KEPT:
+        if others := table.shape.others:
+            raise fault(f"principal components take numbers and categories; '{table.name}' has {others[0].name} too.")
         _KEPT.clear()
         _KEPT[key] = principal_components(
-            table.inputs, table.shape.categories, table.splits["train"], width=width, seed=counter(seed, "components")
+            table.matrices, table.shape.categories, table.splits["train"], width=width, seed=counter(seed, "components")
         )
     return _KEPT[key]
 

@@ -75,7 +75,7 @@ def test_the_folder_holds_no_pickle_and_says_what_the_trunk_is(model, home):
     assert names == {"suite.yaml", "schema.json", "trunk.json", "weights.safetensors", "preprocessor.json"}
     trunk = json.loads((home / "model/trunk.json").read_text())
     assert trunk["trunk"] == {"name": "mlp", "widths": [8], "dropout": 0.0, "norm": "none", "activation": "relu"}
-    assert trunk["stems"]["rows"]["inputs"] == {"numbers": 1, "categories": [4]}
+    assert trunk["stems"]["rows"]["inputs"] == {"numbers": 1, "categories": [4], "others": []}
 
 
 def test_more_rows_than_a_chunk_equal_the_rows_one_chunk_at_a_time(model, raw, monkeypatch):

@@ -92,12 +92,12 @@ def test_a_number_that_is_no_boolean(folder: Path, frame: pd.DataFrame) -> None:
 def test_columns_that_hold_nothing_or_too_much(folder: Path, frame: pd.DataFrame) -> None:
     frame["empty"] = None
     frame["id"] = [f"flight {i}" for i in range(len(frame))]
-    frame["list"] = [[1]] * len(frame)
+    frame["pair"] = [{"a": 1}] * len(frame)
     assert words(folder, frame) == [
         "data.t.columns.empty: every value of 'empty' is null. Drop it: drop: [empty].",
         "data.t.columns.id: 'id' looks like an identifier or a free text: 400 levels in 400 values. "
-        "Drop it: drop: [id]; or, if it is a category, say so: columns: {id: category}.",
-        "data.t.columns.list: 'list': values of type list<element: int64> are no feature. Drop it: drop: [list].",
+        "Drop it: drop: [id]; or say what it is: columns: {id: category}, or {id: text}.",
+        "data.t.columns.pair: 'pair': values of type struct<a: int64> are no feature. Drop it: drop: [pair].",
     ]
 
 
@@ -172,10 +172,10 @@ def test_plugins_and_kinds_that_are_not_known(folder: Path, frame: pd.DataFrame)
         frame,
         clean=(("mising", {}), ("outliers", {"low": 2})),
         encode={"wind": ("vocabulary", {}), "month": ("standart", {})},
-        columns={"carrier": "text"},
+        columns={"carrier": "tekst"},
     )
     assert [each.split(" `")[0] for each in found] == [
-        "data.t.columns.carrier: no kind is called 'text'; there are number, category, boolean, timestamp.",
+        "data.t.columns.carrier: no kind is called 'tekst'; there are number, category, boolean, timestamp, text, list.",
         "data.t.clean.0.name: no cleaning step is called 'mising'. Did you mean 'missing'?",
         "data.t.clean.1.low: takes a number >= 0 and <= 0.5, not 2.",
         "data.t.encode.month.name: no encoder is called 'standart'. Did you mean 'standard'?",

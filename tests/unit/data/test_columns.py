@@ -27,6 +27,7 @@ def test_kinds_are_inferred_and_the_useless_is_marked() -> None:
             "id": pa.array([f"id{i}" for i in range(rows)]),
             "nothing": pa.nulls(rows),
             "list": pa.array([[1]] * rows),
+            "lists": pa.array([[[1]]] * rows),
         }
     )
     found = infer(table)
@@ -41,13 +42,14 @@ def test_kinds_are_inferred_and_the_useless_is_marked() -> None:
         "carrier": "category",
         "id": "category",
         "nothing": None,
-        "list": None,
+        "list": "list",
+        "lists": None,
     }
     assert {name: each.droppable for name, each in found.items() if each.droppable} == {
         "price": "every value is the same",
         "id": "an identifier or a free text: 100 levels in 100 values",
         "nothing": "every value is null",
-        "list": "values of type list<item: int64> are no feature",
+        "lists": "values of type list<item: list<item: int64>> are no feature",
     }
     assert found["carrier"].why == "40 levels"
 

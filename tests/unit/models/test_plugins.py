@@ -19,7 +19,11 @@ from polygraft.models.embeddings import Embeddings, width_of
 
 def test_the_rooms_hold_these_plugins():
     rooms = ("models/stems", "models/trunks", "models/heads")
-    assert [catalogue(room).names() for room in rooms] == [["columns"], ["mlp"], ["dense"]]
+    assert [catalogue(room).names() for room in rooms] == [
+        ["columns", "joined", "series", "tokens"],
+        ["mlp"],
+        ["dense"],
+    ]
     sharing = ["cgc", "cross_stitch", "dselect_k", "hard", "ltb", "mmoe", "mtan", "ple"]
     assert catalogue("models/sharing").names() == sharing
     assert catalogue("models/heads")["dense"].asks == ("offer", "size")

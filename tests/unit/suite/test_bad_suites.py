@@ -34,7 +34,7 @@ BENT = [
     (
         "month: category",
         "month: catgory",
-        "suite.yaml:6: data.flights.columns.month: takes 'number', 'category', 'boolean' or 'timestamp', not 'catgory'. Did you mean 'category'?",
+        "suite.yaml:6: data.flights.columns.month: takes 'number', 'category', 'boolean', 'timestamp', 'text' or 'list', not 'catgory'. Did you mean 'category'?",
     ),
     ("drop: [tail]", "drop: tail", "suite.yaml:7: data.flights.drop: takes a list, not 'tail'."),
     ("drop: [tail]", "drop: [1]", "suite.yaml:7: data.flights.drop.0: takes a text, not 1."),

@@ -14,13 +14,14 @@ from polygraft.data.plans import CategoryPlan, NumberPlan
 
 
 class Encoder(ABC):
-    """Class facts: `takes`, the kinds of columns it encodes; `gives`, the matrix it writes to; `bends`, whether `bend` is called.
+    """Class facts: `takes`, the kinds of columns it encodes; `gives`, the matrix it writes to, or `input` (see InputEncoder); `bends`,
+    whether `bend` is called.
 
     A number column that bends costs a pass of its own over its values, in float64; the others are encoded in one pass together.
     """
 
     takes: ClassVar[tuple[str, ...]]
-    gives: ClassVar[Literal["numbers", "categories"]]
+    gives: ClassVar[Literal["numbers", "categories", "input"]]
     bends: ClassVar[bool] = False
 
     def wants(self) -> tuple[float, ...]:

@@ -26,6 +26,8 @@ class Columns(Stem):
     width: null, or the width that a linear layer brings the vector to: tables that share a trunk need one and the same.
     """
 
+    reads = ("numbers", "categories")
+
     def __init__(
         self,
         inputs: Inputs,
