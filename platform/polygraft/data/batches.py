@@ -14,7 +14,9 @@ from torch import Tensor
 
 from polygraft.core.batch import Batch
 from polygraft.core.errors import Fault, UserError
+from polygraft.data.augmentation import Places
 from polygraft.data.base import Act, ShardBatches, Stream
+from polygraft.data.images import Images
 from polygraft.data.mixing.all import All
 from polygraft.data.mixing.base import Mixture
 from polygraft.data.prefetch import prefetched
@@ -133,11 +135,13 @@ class TableStream(Stream):
         """A batch for each of this worker's shards of each of the table's turns."""
         order = self._orders[table]
         if self._last - self._first == self.batch_size:  # the only worker: the turns' positions follow one another
-            rows = order.take(turns.start * self.batch_size, turns.stop * self.batch_size)
+            spans = [(turns.start * self.batch_size, turns.stop * self.batch_size)]
         else:
             starts = [turn * self.batch_size for turn in turns]
-            rows = np.concatenate([order.take(start + self._first, start + self._last) for start in starts])
-        return self._drawers[table].draw(rows, self._sizes * len(turns))
+            spans = [(start + self._first, start + self._last) for start in starts]
+        rows = np.concatenate([order.take(*span) for span in spans])
+        places = Places(order.seed, table, spans, order.rows)
+        return self._drawers[table].draw(rows, self._sizes * len(turns), places)
 
 
 class Drawer:
@@ -150,6 +154,7 @@ class Drawer:
         plain = {name: each for name, each in table.inputs.items() if isinstance(each, np.ndarray)}
         self._inputs = {name: each for name, each in plain.items() if each.shape[1]}
         self._ragged = {name: each for name, each in table.inputs.items() if isinstance(each, Ragged)}
+        self._images = {name: each for name, each in table.inputs.items() if isinstance(each, Images)}
         self._targets = table.targets
         # A table without weights, or a task without missing labels, has ones everywhere: all batches share them.
         self._ones = cache(torch.ones)
@@ -157,12 +162,16 @@ class Drawer:
         self._weights = None if (table.weights == 1).all() else table.weights
         self._present = {task: None if present.all() else present for task, present in table.present.items()}
 
-    def draw(self, rows: np.ndarray, sizes: list[int]) -> list[Batch]:
+    def draw(self, rows: np.ndarray, sizes: list[int], places: Places | None = None) -> list[Batch]:
         """One batch for each of `sizes`, of the next so many of `rows` (int64); together they are views of one copy.
 
         Rows of different lengths are padded batch by batch: what a shard's rows come to depends on these rows alone.
+        places: where in training these rows stand, which decides how images are augmented; absent, they are not.
         """
         inputs = {name: self._cut(array, rows, sizes) for name, array in self._inputs.items()}
+        for name, images in self._images.items():
+            drawn = images.still(rows) if places is None else images.moved(rows, places)
+            inputs[name] = torch.from_numpy(drawn).split(sizes)
         targets = {task: self._cut(array, rows, sizes) for task, array in self._targets.items()}
         present = {task: self._cut(array, rows, sizes) for task, array in self._present.items()}
         weights, numbers = self._cut(self._weights, rows, sizes), torch.from_numpy(rows).split(sizes)

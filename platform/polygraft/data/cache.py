@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
+from polygraft.data.images import Images
 from polygraft.data.ragged import Encoded, Ragged
 
 FORMAT = 2
@@ -101,7 +102,9 @@ def write_arrays(path: Path, arrays: Mapping[str, Encoded]) -> None:
 
 
 def _to_arrow(array: Encoded) -> pa.Array:
-    """A column of lists of fixed size, an axis each; of lists of any size where rows differ."""
+    """A column of lists of fixed size, an axis each; of lists of any size where rows differ. Of images, what they are made of."""
+    if isinstance(array, Images):
+        array = array.array
     if isinstance(array, Ragged):
         return pa.LargeListArray.from_arrays(pa.array(array.offsets), _to_arrow(array.values))
     column = pa.array(np.ascontiguousarray(array).reshape(-1))

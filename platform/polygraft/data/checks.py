@@ -23,6 +23,7 @@ ENCODERS: dict[Kind, str] = {
     "timestamp": "timestamp",
     "text": "text",
     "list": "list",
+    "image": "image",
 }
 """The encoder of each kind, where `encode:` names none."""
 

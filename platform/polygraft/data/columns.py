@@ -8,6 +8,7 @@
 | category  | dictionary<int32, string>, one dictionary for all chunks |
 | text      | large_string, valid UTF-8 |
 | list      | large_list of numbers, booleans or valid large_string |
+| image     | large_binary, files as they are, or fixed-size lists of uint8, pixels |
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def infer_column(column: pa.ChunkedArray) -> Inferred:
                 kind, f"{distinct:,} levels", f"an identifier or a free text: {distinct:,} levels in {known:,} values"
             )
         return Inferred(kind, f"{distinct:,} levels")
-    if kind not in ("timestamp", "list") and pc.min(column).as_py() == pc.max(column).as_py():
+    if kind not in ("timestamp", "list", "image") and pc.min(column).as_py() == pc.max(column).as_py():
         return Inferred(kind, f"{type_}, constant", "every value is the same")
     return Inferred(kind, f"{type_}")
 
@@ -74,6 +75,8 @@ def _kind_of(type_: pa.DataType) -> Kind | None:
         return "category"
     if _is_list(type_) and _kind_of(type_.value_type) in ("number", "boolean", "category"):
         return "list"
+    if _is_binary(type_):
+        return "image"
     return None
 
 
@@ -216,6 +219,23 @@ def as_list(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
+def as_image(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Encoded images (PNG, JPEG ...) as bytes, or the pixels of each as a list of whole numbers from 0 to 255, all as long."""
+    type_ = column.type
+    if _is_binary(type_) or pa.types.is_null(type_):
+        return column.cast(pa.large_binary())
+    if not _is_list(type_) or not (pa.types.is_integer(type_.value_type) or pa.types.is_floating(type_.value_type)):
+        raise UnfitError(f"values of type {type_} are no images: these are bytes (PNG, JPEG ...) or lists of pixels.")
+    lengths = pc.unique(pc.drop_null(pc.list_value_length(column))).to_pylist()
+    if len(lengths) > 1:
+        some = ", ".join(f"{length:,}" for length in sorted(lengths)[:3])
+        raise UnfitError(f"its lists of pixels differ in length: {some} ...")
+    try:
+        return column.cast(pa.list_(pa.uint8(), lengths[0] if lengths else 1))
+    except pa.ArrowInvalid as error:
+        raise UnfitError(f"pixels are whole numbers from 0 to 255: {str(error).partition(chr(10))[0]}") from None
+
+
 def _not_utf8(texts: pa.Array) -> int | None:
     """The first text that is not valid UTF-8; None when all are."""
     try:
@@ -237,6 +257,7 @@ _CONFORM = {
     "category": as_category,
     "text": as_text,
     "list": as_list,
+    "image": as_image,
 }
 
 
@@ -248,6 +269,11 @@ def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _is_text(type_: pa.DataType) -> bool:
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
+
+
+def _is_binary(type_: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_binary(type_) or types.is_large_binary(type_) or types.is_fixed_size_binary(type_))
 
 
 def _is_list(type_: pa.DataType) -> bool:

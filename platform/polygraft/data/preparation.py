@@ -22,7 +22,7 @@ from polygraft.data.cache import Digest, map_arrays, once, read_json, write_arra
 from polygraft.data.checks import Checked, check
 from polygraft.data.fitting import fit
 from polygraft.data.preprocessor import Preprocessor, encode_features
-from polygraft.data.ragged import Encoded, Ragged
+from polygraft.data.ragged import Encoded
 from polygraft.data.recipes import Recipe, recipe
 from polygraft.data.spec import TableSpec
 from polygraft.data.streaming import Runner, one_by_one, stream, too_large
@@ -34,8 +34,8 @@ from polygraft.data.targets import Target
 class Prepared:
     """A table ready for training. Arrays over rows are read-only and memory-mapped, in the order of the table's rows.
 
-    inputs: `numbers` float32 [rows, n], `categories` int32 [rows, m], and every other by its name, an array [rows, ...] or
-        Ragged. targets, present: by task, as in Target.
+    inputs: `numbers` float32 [rows, n], `categories` int32 [rows, m], and every other by its name, an array [rows, ...],
+        Ragged or Images. targets, present: by task, as in Target.
     weights: float32 [rows]. splits: `train`, `validation`, `test`, int64 row numbers, ascending.
     shape: what a stem is built from. fingerprint: of all that decides the arrays; equal content, equal fingerprint.
     schema: by raw column its kind, Arrow type and, for a category, its levels.
@@ -160,7 +160,7 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     features = fit(spec, checked)
     encoded, _ = encode_features(features, checked.columns, spec.plugins)
     arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}
-    arrays |= {name: array for name, array in encoded.items() if isinstance(array, Ragged) or array.size}
+    arrays |= {name: array for name, array in encoded.items() if not isinstance(array, np.ndarray) or array.size}
     for task, labels in checked.labels.items():
         arrays[f"target/{task}"], arrays[f"present/{task}"] = labels.values, labels.present.view(np.uint8)
     write_arrays(folder / "rows.arrow", arrays)
@@ -187,7 +187,7 @@ def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
         name=spec.name,
         inputs={
             **{name: arrays.get(name, np.empty((rows, 0), kind)) for name, kind in empty.items()},
-            **{each.name: mapped[each.name] for each in preprocessor.shape.others},
+            **preprocessor.kept(mapped),
         },
         targets={task: arrays[f"target/{task}"] for task in tasks},
         present={task: arrays[f"present/{task}"].view(np.bool_) for task in tasks},

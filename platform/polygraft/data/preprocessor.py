@@ -100,6 +100,11 @@ class Preprocessor:
         others = tuple(feature.input.input for feature in self.features if feature.input is not None)
         return Inputs(len(self.number_names), tuple(plan.size for plan in self._category_plans()), others)
 
+    def kept(self, mapped: Mapping[str, Encoded]) -> dict[str, Encoded]:
+        """The inputs beyond numbers and categories, from what of them lies in the cache."""
+        own = [_own(feature, self.plugins) for feature in self.features if feature.input is not None]
+        return {plan.input.name: encoder.kept(plan, mapped[plan.input.name]) for encoder, plan in own}
+
     def _number_plans(self) -> list[NumberPlan]:
         return [plan for feature in self.features for plan in feature.numbers.values()]
 
@@ -198,13 +203,19 @@ def encode_features(
 
 
 def _apply(feature: Feature, columns: Mapping[str, pa.ChunkedArray], plugins: Path | None) -> tuple[Encoded, int]:
+    encoder, plan = _own(feature, plugins)
+    try:
+        return encoder.apply(plan, columns[feature.column])
+    except UnfitError as error:
+        raise UnfitError(f"the column '{feature.column}' is a {feature.kind}: {error}") from None
+
+
+def _own(feature: Feature, plugins: Path | None) -> tuple[InputEncoder, InputPlan]:
+    """The fitted encoder of a feature that is an input of its own, and its plan."""
     encoder = encoders.make(feature.encoder[0], feature.encoder[1], beside=plugins, folder=None)
     assert isinstance(encoder, InputEncoder)
     assert feature.input is not None
-    try:
-        return encoder.apply(feature.input, columns[feature.column])
-    except UnfitError as error:
-        raise UnfitError(f"the column '{feature.column}' is a {feature.kind}: {error}") from None
+    return encoder, feature.input
 
 
 def _as_trained(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polygraft.core.batch import mask_name
+from polygraft.data.images import Images
 
 STEP = 8
 """Padded lengths are multiples of this: few distinct shapes, and none that depends on more than the rows."""
@@ -53,8 +54,8 @@ PADDING, UNKNOWN, FIRST_CODE = 0, 1, 2
 """Of tokens: what fills a row up, what training did not know, and where known ones begin."""
 
 
-Encoded = np.ndarray | Ragged
-"""What a cache holds of one input: rows of one shape, or of different lengths."""
+Encoded = np.ndarray | Ragged | Images
+"""One input of all rows: of one shape, of different lengths, or images."""
 
 
 def shortened(rows: Ragged, longest: int) -> Ragged:
@@ -73,6 +74,8 @@ def dense(inputs: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, np.ndarr
     for name, array in inputs.items():
         if isinstance(array, Ragged):
             found[name], found[mask_name(name)] = array.padded(rows)
+        elif isinstance(array, Images):
+            found[name] = array.still(rows)
         else:
             found[name] = array[rows]
     return found

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from polygraft.core.errors import Fault
 
-Kind = Literal["number", "category", "boolean", "timestamp", "text", "list"]
-KINDS: tuple[Kind, ...] = ("number", "category", "boolean", "timestamp", "text", "list")
+Kind = Literal["number", "category", "boolean", "timestamp", "text", "list", "image"]
+KINDS: tuple[Kind, ...] = ("number", "category", "boolean", "timestamp", "text", "list", "image")
 
 Step = tuple[str, Mapping[str, Any]]
 """A plugin's name and its settings."""

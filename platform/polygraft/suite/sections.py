@@ -63,7 +63,7 @@ class TableSuite(Section):
     """
 
     source: Annotated[str | dict[str, str], Taking(Either((_TEXT, MappingOf(_TEXT))))]
-    columns: dict[str, Literal["number", "category", "boolean", "timestamp", "text", "list"]] = {}
+    columns: dict[str, Literal["number", "category", "boolean", "timestamp", "text", "list", "image"]] = {}
     drop: list[str] = []
     weight: str | None = None
     clean: list[Annotated[Named, Room("data/cleaning")]] = [

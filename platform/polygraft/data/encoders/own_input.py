@@ -29,5 +29,9 @@ class InputEncoder(Encoder):
     def apply(self, plan: InputPlan, column: pa.ChunkedArray) -> tuple[Encoded, int]:
         """Any rows of a conformed column, encoded, and how many hold something that training did not know.
 
-        An array [rows, *shape] where all rows are alike, else Ragged. Raises UnfitError.
+        An array [rows, *shape] where all rows are alike, Ragged where they differ in length, Images. Raises UnfitError.
         """
+
+    def kept(self, plan: InputPlan, array: Encoded) -> Encoded:
+        """What `apply` gave, again, from what of it lies in the cache: its array, or Ragged."""
+        return array
