@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +63,8 @@ def test_images_are_learned_from_scored_and_served(home, monkeypatch, capsys):
     predicted = load_model("digits").predict(rows)
     assert polygraft(["predict", "digits", "digits.parquet", "out.parquet"]) == 0
     pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), predicted, check_exact=True)
+
+
+def test_the_guide_shows_this_table(repository: Path) -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", (repository / "docs/images.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert block in SUITE
