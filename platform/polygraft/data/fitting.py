@@ -25,7 +25,8 @@ def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
     from polygraft.data.kernels.threads import each
 
     chosen = checked.parts == TRAINING
-    steps: list[Cleaning] = [cleaning.make(name, settings, beside=spec.plugins) for name, settings in spec.clean]
+    made = [cleaning.make(name, settings, beside=spec.plugins) for name, settings in spec.clean]
+    steps = [step for step in made if isinstance(step, Cleaning)]  # the others have acted on the rows by now
 
     def work(column: str) -> tuple[Feature | None, list[Fault]]:
         kind, step = checked.features[column]

@@ -24,6 +24,7 @@ from polygraft.data.fitting import fit
 from polygraft.data.preprocessor import Preprocessor, encode_features
 from polygraft.data.ragged import Encoded
 from polygraft.data.recipes import Recipe, recipe
+from polygraft.data.row_steps import Changed, change_rows, changes
 from polygraft.data.spec import TableSpec
 from polygraft.data.streaming import Runner, one_by_one, stream, too_large
 from polygraft.data.tables import find, read
@@ -38,7 +39,8 @@ class Prepared:
         Ragged or Images. targets, present: by task, as in Target.
     weights: float32 [rows]. splits: `train`, `validation`, `test`, int64 row numbers, ascending.
     shape: what a stem is built from. fingerprint: of all that decides the arrays; equal content, equal fingerprint.
-    schema: by raw column its kind, Arrow type and, for a category, its levels.
+    changed: what each row step of `clean:` did to the training rows. schema: by raw column its kind, Arrow type and, for a
+        category, its levels.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Prepared:
     target_info: dict[str, Target]
     preprocessor: Preprocessor
     fingerprint: str
+    changed: tuple[Changed, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -157,6 +160,7 @@ def _fingerprint(spec: TableSpec, source: str, streamed: bool) -> str:
 def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     """Everything `_load` reads, written to `folder`."""
     checked = check(spec, table)
+    changed = change_rows(spec, table, checked)
     features = fit(spec, checked)
     encoded, _ = encode_features(features, checked.columns, spec.plugins)
     arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}
@@ -165,6 +169,7 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
         arrays[f"target/{task}"], arrays[f"present/{task}"] = labels.values, labels.present.view(np.uint8)
     write_arrays(folder / "rows.arrow", arrays)
     Preprocessor(features, spec.plugins).save(folder / "preprocessor")
+    write_json(folder / "changed.json", [each.to_json() for each in changed])
     targets = _targets(checked)
     write_json(folder / "targets.json", {task: target.to_json() for task, target in targets.items()})
 
@@ -197,4 +202,5 @@ def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
         target_info={task: Target.from_json(each) for task, each in read_json(folder / "targets.json").items()},
         preprocessor=preprocessor,
         fingerprint=fingerprint,
+        changed=changes(folder / "changed.json"),
     )

@@ -12,7 +12,7 @@ from polygraft.core.seeding import counter
 from polygraft.data.columns import UnfitError, as_category, levels_of
 from polygraft.data.spec import SplitSpec
 
-TRAINING, VALIDATION, TEST = 0, 1, 2
+TRAINING, VALIDATION, TEST, DROPPED = 0, 1, 2, 3  # a dropped row was one to train on
 NAMES = {"train": TRAINING, "validation": VALIDATION, "test": TEST}
 
 

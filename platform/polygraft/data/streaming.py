@@ -106,6 +106,10 @@ def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:
         features[name] = (kind, step)
     if not faults and not features:
         faults.append(spec.fault("", "no column is left to be a feature."))
+    for i, (name, settings) in enumerate(spec.clean if not faults else ()):
+        if not isinstance(cleaning.make(name, settings, beside=spec.plugins), Cleaning):
+            what = f"'{name}' looks at all training rows at once, and these are cleaned in a stream. Allow more: memory; or take it out."
+            faults.append(spec.fault(f"clean.{i}.name", what))
     if faults:
         raise UserError(faults)
     return Job(replace(spec, where=nowhere), _reader(spec, schema), plan_parts(files), features, scratch)
@@ -144,7 +148,8 @@ def _fit(spec: TableSpec, job: Job, found: Gathered) -> tuple[Feature, ...]:
         faults += [
             fault for task, labels in found.labels.items() for fault in _label_faults(spec, task, labels, found.rows)
         ]
-    steps: list[Cleaning] = [cleaning.make(name, settings, beside=spec.plugins) for name, settings in spec.clean]
+    made = [cleaning.make(name, settings, beside=spec.plugins) for name, settings in spec.clean]
+    steps = [step for step in made if isinstance(step, Cleaning)]
     features = []
     for name, (kind, step) in job.features.items():
         tally = found.columns[name]

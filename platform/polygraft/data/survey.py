@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
+from polygraft.data.row_hash import row_hashes
 from polygraft.data.spec import TableSpec
 from polygraft.data.splits import NAMES
 from polygraft.data.statistics import Moments, Statistics, statistics
@@ -72,7 +72,8 @@ def survey(table: pa.Table, spec: TableSpec, parts: np.ndarray) -> Survey:
     for batch in table.to_batches(max_chunksize=BATCH):
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             found[name] = found[name].merge(statistics(column, found[name].levels is not None))
-        hashes.append(_hashes(batch, apart))
+        columns = zip(batch.schema.names, batch.columns, strict=True)
+        hashes.append(row_hashes({name: column for name, column in columns if name != apart}, len(batch)))
         taken = rng.random(len(batch)) < share
         taken_rows.append(taken)
         samples.append(batch.filter(pa.array(taken)))
@@ -88,26 +89,3 @@ def part_names() -> dict[int, str]:
 def _numeric(type_: pa.DataType) -> bool:
     inner = type_.value_type if pa.types.is_dictionary(type_) else type_
     return bool(pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_decimal(inner))
-
-
-def _hashes(batch: pa.RecordBatch, apart: str | None) -> np.ndarray:
-    """uint64 [rows]. Null and 0, and the columns of a row, are told apart."""
-    found = np.zeros(len(batch), np.uint64)
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if name != apart and not pa.types.is_nested(column.type):
-            found = found * np.uint64(0x9E3779B97F4A7C15) + _hashed(column)
-            found ^= found >> np.uint64(29)
-    return found
-
-
-def _hashed(column: pa.Array) -> np.ndarray:
-    type_ = column.type
-    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
-        gaps = np.asarray(column.is_null())
-        values = column.fill_null(0).to_numpy(zero_copy_only=False) if gaps.any() else column.to_numpy()
-        return np.where(gaps, np.uint64(1), pd.util.hash_array(values))
-    coded = column if pa.types.is_dictionary(type_) else column.dictionary_encode()
-    # Arrow has no text form of some types: what Python says of a level does for these.
-    texts = np.array([repr(level) for level in coded.dictionary.to_pylist()] + ["<null>"], dtype=object)
-    indices = coded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
-    return pd.util.hash_array(texts, categorize=False)[indices]

@@ -138,7 +138,9 @@ class Driver:
 
 
 def sizes_of(prepared: Mapping[str, Prepared]) -> str:
-    """`flights: 336,776 rows, 235,743 to train on`, of every table."""
+    """`flights: 336,776 rows, 235,743 to train on`, of every table, and what its row steps did: ` (duplicates dropped 12)`."""
     return "; ".join(
-        f"{name}: {table.rows:,} rows, {len(table.splits['train']):,} to train on" for name, table in prepared.items()
+        f"{name}: {table.rows:,} rows, {len(table.splits['train']):,} to train on"
+        + (f" ({'; '.join(map(str, table.changed))})" if table.changed else "")
+        for name, table in prepared.items()
     )

@@ -20,7 +20,7 @@ from polygraft.models.embeddings import Embeddings, width_of
 def test_the_rooms_hold_these_plugins():
     rooms = ("models/stems", "models/trunks", "models/heads")
     assert [catalogue(room).names() for room in rooms] == [
-        ["columns", "joined", "series", "tokens"],
+        ["columns", "image", "joined", "series", "tokens"],
         ["mlp"],
         ["dense"],
     ]
