@@ -10,7 +10,8 @@ import pyarrow as pa
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError, nearest
 from polygraft.data import splits
-from polygraft.data.columns import UnfitError, as_floats, conform, infer_column
+from polygraft.data.columns import UnfitError, as_floats, conform
+from polygraft.data.inference import infer_column
 from polygraft.data.spec import KINDS, Kind, Step, TableSpec
 from polygraft.data.tables import check_names
 from polygraft.data.targets import Labels, infinite, read_labels, split_faults

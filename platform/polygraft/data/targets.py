@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polygraft.core.errors import fault
-from polygraft.data.columns import UnfitError, as_boolean, as_category, as_floats, computable
+from polygraft.data.arrow_types import computable
+from polygraft.data.columns import UnfitError, as_boolean, as_category, as_floats
 from polygraft.data.spec import TargetSpec
 
 

@@ -175,7 +175,7 @@ def test_plugins_and_kinds_that_are_not_known(folder: Path, frame: pd.DataFrame)
         columns={"carrier": "tekst"},
     )
     assert [each.split(" `")[0] for each in found] == [
-        "data.t.columns.carrier: no kind is called 'tekst'; there are number, category, boolean, timestamp, text, list.",
+        "data.t.columns.carrier: no kind is called 'tekst'; there are number, category, boolean, timestamp, text, list, image.",
         "data.t.clean.0.name: no cleaning step is called 'mising'. Did you mean 'missing'?",
         "data.t.clean.1.low: takes a number >= 0 and <= 0.5, not 2.",
         "data.t.encode.month.name: no encoder is called 'standart'. Did you mean 'standard'?",
