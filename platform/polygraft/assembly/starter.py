@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polygraft.core.errors import Fault, UserError, fault, nearest
-from polygraft.data.columns import Inferred, infer
+from polygraft.data.inference import Inferred, infer
 from polygraft.data.profile import Profile, profile
 from polygraft.data.tables import read_file
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError, nearest
 from polygraft.data import splits
-from polygraft.data.columns import UnfitError, as_number, conform, infer_column
+from polygraft.data.columns import UnfitError, as_floats, conform
+from polygraft.data.inference import infer_column
 from polygraft.data.spec import KINDS, Kind, Step, TableSpec
 from polygraft.data.tables import check_names
 from polygraft.data.targets import Labels, infinite, read_labels, split_faults
@@ -198,24 +198,22 @@ def read_weights(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fau
     if spec.weight is None or spec.weight not in table.column_names:
         return []
     try:
-        column = as_number(table.column(spec.weight))
+        weights = as_floats(table.column(spec.weight))
     except UnfitError as error:
         return [spec.fault("weight", f"'{spec.weight}': {error}")]
-    weights = np.asarray(column.cast(pa.float64()).fill_null(np.nan))
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    with np.errstate(over="ignore"):  # what is too large for 32 bits is infinite
+        checked.weights = weights.astype(np.float32)
+    bad = np.flatnonzero(~(np.isfinite(checked.weights) & (checked.weights >= 0)))
     if len(bad):
-        value = column[int(bad[0])].as_py()
+        value = table.column(spec.weight)[int(bad[0])].as_py()
         what = f"'{spec.weight}' is {value} in row {bad[0] + 1:,}; weights are finite and not negative."
         return [spec.fault("weight", what)]
-    checked.weights = weights.astype(np.float32)
     return []
 
 
 def _read_parts(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
     """The split, and whether each part has what each task needs."""
     column = table.column(spec.split.column) if spec.split.column and spec.split.by != "random" else None
-    if column is not None and spec.split.by == "time" and pa.types.is_string(column.type):
-        column = pc.utf8_trim_whitespace(column)
     try:
         checked.parts = splits.split(spec.split, len(table), column, spec.seed)
     except UnfitError as error:

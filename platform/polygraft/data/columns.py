@@ -1,4 +1,4 @@
-"""A column's kind, declared or inferred, and the column in that kind's one form.
+"""A column in its kind's one form.
 
 | kind      | one form, as Arrow                                   |
 |-----------|------------------------------------------------------|
@@ -13,78 +13,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from polygraft.data.arrow_types import computable, is_binary, is_list, is_text, kind_of
 from polygraft.data.spec import Kind
-
-IDENTIFIER_ROWS = 50  # fewer known values say nothing about whether a text is an identifier
-IDENTIFIER_SHARE = 0.5  # of the known values, how many must be distinct
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """What a column looks like. droppable: why it is no good as a feature; empty when it is one."""
-
-    kind: Kind | None
-    why: str
-    droppable: str = ""
-
-
-def infer(table: pa.Table) -> dict[str, Inferred]:
-    """Each column's kind with the reason, and whether it had better be dropped: what `polygraft init` writes down."""
-    return {name: infer_column(table.column(name)) for name in table.column_names}
-
-
-def infer_column(column: pa.ChunkedArray) -> Inferred:
-    """The kind of one column. Integers stay numbers, however few levels they have; texts are categories."""
-    type_ = column.type
-    known = len(column) - column.null_count
-    if known == 0:
-        return Inferred(_kind_of(type_), f"{type_}, all null", "every value is null")
-    kind = _kind_of(type_)
-    if kind is None:
-        return Inferred(None, f"{type_}", f"values of type {type_} are no feature")
-    if kind == "category":
-        distinct = _distinct(column)
-        if known >= IDENTIFIER_ROWS and distinct > IDENTIFIER_SHARE * known:
-            return Inferred(
-                kind, f"{distinct:,} levels", f"an identifier or a free text: {distinct:,} levels in {known:,} values"
-            )
-        return Inferred(kind, f"{distinct:,} levels")
-    if kind not in ("timestamp", "list", "image") and pc.min(column).as_py() == pc.max(column).as_py():
-        return Inferred(kind, f"{type_}, constant", "every value is the same")
-    return Inferred(kind, f"{type_}")
-
-
-def _kind_of(type_: pa.DataType) -> Kind | None:
-    types = pa.types
-    if types.is_dictionary(type_):
-        return _kind_of(type_.value_type) and "category"
-    if types.is_boolean(type_):
-        return "boolean"
-    if types.is_timestamp(type_) or types.is_date(type_):
-        return "timestamp"
-    if types.is_integer(type_) or types.is_floating(type_) or types.is_decimal(type_) or types.is_duration(type_):
-        return "number"
-    if types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_):
-        return "category"
-    if _is_list(type_) and _kind_of(type_.value_type) in ("number", "boolean", "category"):
-        return "list"
-    if _is_binary(type_):
-        return "image"
-    return None
-
-
-def _distinct(column: pa.ChunkedArray) -> int:
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-        return len(column.chunk(0).dictionary) if column.num_chunks else 0
-    return int(pc.count_distinct(column).as_py())
 
 
 class UnfitError(ValueError):
@@ -95,26 +31,40 @@ def conform(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     """The column in its kind's one form. Raises UnfitError."""
     if pa.types.is_dictionary(column.type) and kind != "category":
         column = column.cast(column.type.value_type)
-    if _is_text(column.type) and kind not in ("category", "text"):
-        column = _trimmed(column)
     return _CONFORM[kind](column)
+
+
+def single(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of single values, no dictionary, and texts without the spaces around them. Raises UnfitError for bytes
+    that are no UTF-8.
+    """
+    column = computable(column)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return _trimmed(column) if is_text(column.type) else column
 
 
 def as_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Any column of numbers, booleans, or texts that read as numbers."""
+    column = single(column)
     type_ = column.type
-    if pa.types.is_integer(type_) or pa.types.is_float32(type_) or pa.types.is_float64(type_):
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
         return column
     if pa.types.is_duration(type_):
         return column.cast(pa.int64())
     if pa.types.is_boolean(type_):
         return column.cast(pa.uint8())
-    if pa.types.is_decimal(type_) or pa.types.is_float16(type_) or _is_text(type_) or pa.types.is_null(type_):
+    if pa.types.is_decimal(type_) or is_text(type_) or pa.types.is_null(type_):
         try:
             return column.cast(pa.float64())
         except pa.ArrowException:
             raise _unfit(column, pc.match_substring_regex(column, _NUMBER), "no number") from None
     raise UnfitError(f"values of type {type_} are no numbers.")
+
+
+def as_floats(column: pa.ChunkedArray) -> np.ndarray:
+    """float64 [rows] of `as_number`, missing as NaN; integers beyond 2**53 are rounded. Raises UnfitError."""
+    return np.asarray(as_number(column).cast(pa.float64(), safe=False).fill_null(np.nan))
 
 
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])$"
@@ -123,17 +73,19 @@ _TRUE, _FALSE = ["true", "t", "yes", "y", "1"], ["false", "f", "no", "n", "0"]
 
 def as_boolean(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Booleans, the numbers 0 and 1, or texts such as true/false and yes/no."""
+    column = single(column)
     type_ = column.type
     if pa.types.is_boolean(type_):
         return column
     if pa.types.is_integer(type_) or pa.types.is_floating(type_):
-        fits = pc.or_(pc.equal(column, 0), pc.equal(column, 1))
-        if pc.all(fits, skip_nulls=True).as_py() is False:
+        # Scalars of the column's own type: else Arrow squeezes uint64 into int64.
+        zero, one = (pc.equal(column, pa.scalar(number, type_)) for number in (0, 1))
+        if pc.all(fits := pc.or_(zero, one), skip_nulls=True).as_py() is False:
             raise _unfit(column, fits, "neither 0 nor 1")
-        return pc.equal(column, 1)
-    if _is_text(type_):
+        return one
+    if is_text(type_):
         low = pc.utf8_lower(column)
-        true, false = pc.is_in(low, pa.array(_TRUE)), pc.is_in(low, pa.array(_FALSE))
+        true, false = (pc.is_in(low, pa.array(words, type_)) for words in (_TRUE, _FALSE))
         fits = pc.or_(pc.or_(true, false), pc.is_null(column))
         if pc.all(fits).as_py() is False:
             raise _unfit(column, fits, "no boolean (true/false, yes/no, 1/0)")
@@ -145,12 +97,13 @@ def as_boolean(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def as_timestamp(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Timestamps, dates, or texts in ISO 8601."""
+    column = single(column)
     type_ = column.type
     if pa.types.is_timestamp(type_) or pa.types.is_date32(type_):
         return column
     if pa.types.is_date64(type_) or pa.types.is_null(type_):
         return column.cast(pa.timestamp("ms"))
-    if _is_text(type_):
+    if is_text(type_):
         try:
             return column.cast(pa.timestamp("us"))
         except pa.ArrowException:
@@ -171,25 +124,51 @@ def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def as_category(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Anything with levels, as texts under one dictionary; NaN is null."""
+    column = computable(column)
     type_ = column.type
-    if pa.types.is_nested(type_) or pa.types.is_binary(type_):
-        raise UnfitError(f"values of type {type_} are no categories.")
+    if pa.types.is_dictionary(type_) and (_folds(type_.value_type) or any(map(_repeats, column.chunks))):
+        column = computable(column.cast(type_.value_type))
+        type_ = column.type
     if pa.types.is_floating(type_):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, type_), column)
+    if pa.types.is_null(type_):  # a dictionary of nulls is nothing that Arrow can unify
+        column = column.cast(pa.string())
+    inner = type_.value_type if pa.types.is_dictionary(type_) else type_
+    unfit = (pa.types.is_nested, is_binary, pa.types.is_binary_view, pa.types.is_interval)
+    if any(test(inner) for test in unfit):
+        raise UnfitError(f"values of type {type_} are no categories.")
     if not pa.types.is_dictionary(type_):
         column = column.dictionary_encode()
-    elif any(chunk.dictionary.null_count for chunk in column.chunks):
-        column = column.cast(type_.value_type).dictionary_encode()
-    chunks = [
-        pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), chunk.dictionary.cast(pa.string()))
-        for chunk in column.unify_dictionaries().chunks
-    ]
+    try:
+        chunks = [
+            pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), _texts(chunk.dictionary))
+            for chunk in column.unify_dictionaries().chunks
+        ]
+    except pa.ArrowNotImplementedError:
+        raise UnfitError(f"values of type {type_} are no categories.") from None
     return pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
+
+
+def _folds(type_: pa.DataType) -> bool:
+    """Whether values of a dictionary may come to the same level, or to none, once they are looked at."""
+    return bool(pa.types.is_floating(type_) or pa.types.is_string_view(type_))
+
+
+def _repeats(chunk: pa.DictionaryArray) -> bool:
+    """Whether the dictionary holds a null, or a value twice: Arrow allows both."""
+    values = chunk.dictionary
+    return bool(values.null_count) or (not pa.types.is_nested(values.type) and len(values.unique()) < len(values))
+
+
+def _texts(levels: pa.Array) -> pa.Array:
+    texts = levels.cast(pa.string())
+    _check_text(texts)
+    return texts
 
 
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Texts, spaces and all."""
-    if not (_is_text(column.type) or pa.types.is_null(column.type)):
+    if not (is_text(column.type) or pa.types.is_null(column.type)):
         raise UnfitError(f"values of type {column.type} are no texts.")
     column = column.cast(pa.large_string())
     row = 0
@@ -205,8 +184,8 @@ def as_list(column: pa.ChunkedArray) -> pa.ChunkedArray:
     type_ = column.type
     if pa.types.is_null(type_):
         return column.cast(pa.large_list(pa.float64()))
-    items = _kind_of(type_.value_type) if _is_list(type_) else None
-    if _is_list(type_) and pa.types.is_null(type_.value_type):
+    items = kind_of(type_.value_type) if is_list(type_) else None
+    if is_list(type_) and pa.types.is_null(type_.value_type):
         items = "number"
     if items not in ("number", "boolean", "category"):
         raise UnfitError(f"values of type {type_} are no lists of numbers or texts.")
@@ -222,9 +201,9 @@ def as_list(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def as_image(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Encoded images (PNG, JPEG ...) as bytes, or the pixels of each as a list of whole numbers from 0 to 255, all as long."""
     type_ = column.type
-    if _is_binary(type_) or pa.types.is_null(type_):
+    if is_binary(type_) or pa.types.is_null(type_):
         return column.cast(pa.large_binary())
-    if not _is_list(type_) or not (pa.types.is_integer(type_.value_type) or pa.types.is_floating(type_.value_type)):
+    if not is_list(type_) or not (pa.types.is_integer(type_.value_type) or pa.types.is_floating(type_.value_type)):
         raise UnfitError(f"values of type {type_} are no images: these are bytes (PNG, JPEG ...) or lists of pixels.")
     lengths = pc.unique(pc.drop_null(pc.list_value_length(column))).to_pylist()
     if len(lengths) > 1:
@@ -263,21 +242,17 @@ _CONFORM = {
 
 def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Texts without the spaces around them; an empty one is null."""
+    _check_text(column)
     trimmed = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, trimmed.type), trimmed)
 
 
-def _is_text(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
-
-
-def _is_binary(type_: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_binary(type_) or types.is_large_binary(type_) or types.is_fixed_size_binary(type_))
-
-
-def _is_list(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
+def _check_text(texts: pa.Array | pa.ChunkedArray) -> None:
+    """Raise UnfitError for bytes that are no UTF-8: Arrow takes any for a text."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise UnfitError("it holds bytes that are no UTF-8 text.") from error
 
 
 def _unfit(column: pa.ChunkedArray, fits: pa.ChunkedArray | pa.Array, what: str) -> UnfitError:

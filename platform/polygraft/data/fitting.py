@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyarrow as pa
 
@@ -18,6 +20,11 @@ from polygraft.data.plans import CategoryPlan, NumberPlan
 from polygraft.data.preprocessor import Feature
 from polygraft.data.spec import TableSpec
 from polygraft.data.splits import TRAINING
+
+_TOO_LARGE = (
+    "the values of '{column}' are too large: their squares are more than 64 bits hold. "
+    "Pull them in, clean: [{{name: outliers}}], or drop the column: drop: [{column}]."
+)
 
 
 def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
@@ -46,7 +53,10 @@ def fit(spec: TableSpec, checked: Checked) -> tuple[Feature, ...]:
                 known = Held(values, chosen)
                 if faults := column_faults(spec, column, known):
                     return None, faults
-                numbers[part] = fit_number(f"{column} {part}".strip(), known, encoder=encoder, steps=steps, part=part)
+                name = f"{column} {part}".strip()
+                number = numbers[part] = fit_number(name, known, encoder=encoder, steps=steps, part=part)
+                if not math.isfinite(number.mean) or not math.isfinite(number.scale):
+                    return None, [spec.fault(f"columns.{column}", _TOO_LARGE.format(column=column))]
         return Feature(column, kind, checked.types[column], step, numbers, category), []
 
     fitted = each(work, checked.features)

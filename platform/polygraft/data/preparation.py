@@ -15,7 +15,7 @@ from pyarrow import ipc
 from polygraft.core.atomic import write_json
 from polygraft.core.batch import Inputs
 from polygraft.core.catalogue import catalogue
-from polygraft.core.errors import UserError
+from polygraft.core.errors import UserError, fault
 from polygraft.data import splits as parts
 from polygraft.data.arrays import map_folder
 from polygraft.data.cache import Digest, map_arrays, once, read_json, write_arrays
@@ -133,8 +133,12 @@ def _source(spec: TableSpec, cache: Path) -> _Source:
 
 def _run(made: Recipe, folder: Path) -> None:
     table = made.run()
-    with ipc.new_file(str(folder / "table.arrow"), table.schema) as writer:
-        writer.write_table(table)
+    try:
+        table = table.unify_dictionaries()  # an Arrow file holds one dictionary a column
+        with ipc.new_file(str(folder / "table.arrow"), table.schema) as writer:
+            writer.write_table(table)
+    except pa.ArrowException as error:
+        raise fault(f"the table that it gave cannot be kept: {error}", f"{made.file.name}:{made.function}") from error
     digest = Digest("table")
     digest.file(folder / "table.arrow")
     write_json(folder / "digest.json", digest.hex())
@@ -163,12 +167,17 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     changed = change_rows(spec, table, checked)
     features = fit(spec, checked)
     encoded, _ = encode_features(features, checked.columns, spec.plugins)
+    preprocessor = Preprocessor(features, spec.plugins)
+    if bad := preprocessor.infinite(cast(np.ndarray, encoded["numbers"])):
+        mend = "Pull it in, clean: [{name: outliers}], or drop the column."
+        what = "a value so far from the training rows' that 32 bits do not hold it"
+        raise UserError([spec.fault(f"columns.{name}", f"'{name}' has {what}. {mend}") for name in bad])
     arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}
     arrays |= {name: array for name, array in encoded.items() if not isinstance(array, np.ndarray) or array.size}
     for task, labels in checked.labels.items():
         arrays[f"target/{task}"], arrays[f"present/{task}"] = labels.values, labels.present.view(np.uint8)
     write_arrays(folder / "rows.arrow", arrays)
-    Preprocessor(features, spec.plugins).save(folder / "preprocessor")
+    preprocessor.save(folder / "preprocessor")
     write_json(folder / "changed.json", [each.to_json() for each in changed])
     targets = _targets(checked)
     write_json(folder / "targets.json", {task: target.to_json() for task, target in targets.items()})

@@ -126,12 +126,16 @@ class Preprocessor:
             raise fault(str(error), where) from None
         if unknown is not None:
             unknown.update({column: count for column, count in seen.items() if count})
-        numbers = cast(np.ndarray, encoded["numbers"])
-        if not np.isfinite(numbers).all():
-            bad = np.flatnonzero(~np.isfinite(numbers).all(0))
-            names = ", ".join(f"'{self.number_names[j]}'" for j in bad)
+        if bad := self.infinite(cast(np.ndarray, encoded["numbers"])):
+            names = ", ".join(f"'{name}'" for name in bad)
             raise fault(f"an infinite value, or one too large for 32 bits, in {names}.", where)
         return encoded
+
+    def infinite(self, numbers: np.ndarray) -> list[str]:
+        """The columns of an encoded matrix [rows, n] that hold an infinite value."""
+        if np.isfinite(numbers).all():
+            return []
+        return [self.number_names[j] for j in np.flatnonzero(~np.isfinite(numbers).all(0))]
 
     def _conformed(self, rows: pa.Table | pd.DataFrame, where: str) -> dict[str, pa.ChunkedArray]:
         """The columns that features are made of, in their kinds' forms. Raises UserError, all faults at once."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polygraft.data.columns import infer_column
+from polygraft.data.inference import infer_column
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polygraft.core.seeding import counter
-from polygraft.data.columns import UnfitError, as_category, levels_of
+from polygraft.data.columns import UnfitError, as_category, as_timestamp, levels_of, single
 from polygraft.data.spec import SplitSpec
 
 TRAINING, VALIDATION, TEST, DROPPED = 0, 1, 2, 3  # a dropped row was one to train on
@@ -76,13 +76,17 @@ def by_group(column: pa.ChunkedArray, seed: int) -> np.ndarray:
 
 def values_of(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
     """The column's values as texts, and which of them each row has; a null row has the number after the last."""
-    groups = as_category(column)
+    try:
+        groups = as_category(column)
+    except UnfitError as error:
+        raise UnfitError(f"column: {error}") from None
     values = levels_of(groups)
     indices = pa.chunked_array([chunk.indices for chunk in groups.chunks], pa.int32())
     return values, np.asarray(indices.fill_null(len(values)))
 
 
 def _by_time(column: pa.ChunkedArray, validation: float, test: float) -> np.ndarray:
+    column = _times(column)
     if column.null_count:
         raise UnfitError(f"column: {column.null_count:,} rows have no time, so they belong nowhere.")
     order = np.asarray(pc.rank(column, tiebreaker="min"), np.int64) - 1  # rows strictly before this one's time
@@ -90,6 +94,22 @@ def _by_time(column: pa.ChunkedArray, validation: float, test: float) -> np.ndar
     test_from, validation_from = round(rows * (1 - test)), round(rows * (1 - test - validation))
     # A tie takes the part of its first row.
     return np.where(order >= test_from, TEST, np.where(order >= validation_from, VALIDATION, TRAINING)).astype(np.uint8)
+
+
+def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column in a type whose order is that of time: texts as moments, since '9' stands behind '10'. NaN is null."""
+    try:
+        column = single(column)
+        if any(test(column.type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
+            return as_timestamp(column)
+    except UnfitError as error:
+        raise UnfitError(f"column: {error}") from None
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    ordered = any(test(column.type) for test in (pa.types.is_integer, pa.types.is_decimal, pa.types.is_temporal))
+    if not ordered or pa.types.is_interval(column.type):
+        raise UnfitError(f"column: values of type {column.type} are no times.")
+    return column
 
 
 def _by_column(spec: SplitSpec, column: pa.ChunkedArray, seed: int) -> np.ndarray:

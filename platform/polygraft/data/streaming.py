@@ -18,9 +18,10 @@ from polygraft.data.blocks import TEXT_BLOCK, Reader, schema_of
 from polygraft.data.checks import encoder_gives, encoder_of, names_faults, steps_faults
 from polygraft.data.cleaning import registry as cleaning
 from polygraft.data.cleaning.base import Cleaning
-from polygraft.data.columns import IDENTIFIER_ROWS, IDENTIFIER_SHARE, UnfitError, infer_column
+from polygraft.data.columns import UnfitError
 from polygraft.data.encoders import registry as encoders
 from polygraft.data.fitting import column_faults, fit_number, plan_category
+from polygraft.data.inference import IDENTIFIER_ROWS, IDENTIFIER_SHARE, infer_column
 from polygraft.data.part_tasks import Gathered, Job, clean, gather, look_at
 from polygraft.data.parts import plan_parts, size_in_memory
 from polygraft.data.preprocessor import Feature, Preprocessor

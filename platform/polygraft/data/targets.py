@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polygraft.core.errors import fault
-from polygraft.data.columns import UnfitError, as_boolean, as_category, as_number
+from polygraft.data.arrow_types import computable
+from polygraft.data.columns import UnfitError, as_boolean, as_category, as_floats
 from polygraft.data.spec import TargetSpec
 
 
@@ -86,7 +87,7 @@ class Labels:
         mean, std = 0.0, 0.0
         if weight.sum() > 0:
             mean = float(np.average(values, weights=weight))
-            std = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
+            std = float(np.sqrt(np.average((values.astype(np.float64) - mean) ** 2, weights=weight)))
         return Target(spec.task, spec.columns, spec.kind, labelled=len(rows), mean=mean, std=std or 1.0)
 
 
@@ -145,10 +146,14 @@ def infinite(labels: Labels) -> int:
 
 def category_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A category column; whole numbers written as floats (a null makes pandas do so) lose their `.0`."""
+    column = computable(column)
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-        if pc.all(pc.less(pc.abs(column), 2**53)).as_py() and pc.all(pc.equal(pc.floor(column), column)).as_py():
-            column = column.cast(pa.int64())
+        if (
+            pc.all(pc.less(pc.abs(column), pa.scalar(2.0**53, column.type))).as_py()
+            and pc.all(pc.equal(pc.floor(column), column)).as_py()
+        ):
+            column = column.cast(pa.int64(), safe=False)  # exact: Arrow's own bound for float32 is 2**24
     return as_category(column)
 
 
@@ -173,6 +178,7 @@ def values_of(kind: str, columns: list[pa.ChunkedArray]) -> tuple[np.ndarray, np
         present = np.logical_and.reduce([np.asarray(truth.is_valid()) for truth in truths])
         values = np.stack([np.asarray(truth.fill_null(False)) for truth in truths], 1)
         return values.astype(np.float32), present
-    values = np.asarray(as_number(columns[0]).cast(pa.float64()).fill_null(np.nan)).astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large for 32 bits is infinite, and told so
+        values = as_floats(columns[0]).astype(np.float32)
     present = ~np.isnan(values)
     return np.where(present, values, np.float32(0)), present

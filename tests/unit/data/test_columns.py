@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from polygraft.data.columns import UnfitError, conform, infer
+from polygraft.data.columns import UnfitError, conform
+from polygraft.data.inference import infer
 from polygraft.data.spec import Kind
 
 
