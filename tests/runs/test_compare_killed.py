@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,18 +43,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table["right"] = table.c - table.d + 0.1 * chance.normal(size=1200)
     table.to_csv(folder / "t.csv", index=False)
     (folder / "suite.yaml").write_text(SUITE)
+    strike(folder, COMMAND, lambda: _saved(folder))
+    return folder
+
+
+def strike(folder: Path, words: list[str], there: Callable[[], bool]) -> None:
+    """Begin the command, and kill it with SIGKILL when it is there."""
     binary = str(Path(sys.executable).with_name("polygraft"))
-    process = subprocess.Popen(
-        [binary, *COMMAND], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([binary, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        assert until(lambda: _saved(folder) or process.poll() is not None, 120)
+        assert until(lambda: there() or process.poll() is not None, 180)
         assert process.poll() is None, process.communicate()[1]
         process.send_signal(signal.SIGKILL)
         assert process.communicate(timeout=60)[0] == "", "something was printed before the study was at its end"
     finally:
         process.kill()
-    return folder
 
 
 @pytest.fixture
@@ -134,3 +138,33 @@ def test_its_runs_stand_in_one_experiment_with_the_studys_tag_and_register_nothi
 def test_an_edited_suite_is_a_new_study(here: Path, capsys) -> None:
     assert polygraft([*COMMAND, "--set", "train.steps=151", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["left"] == 5
+
+
+STAGED = ["compare", "suite.yaml", "--seeds", "1", "--against", "staged", "--json", "--set"]
+
+
+def test_a_staged_pipeline_killed_in_its_second_stage_ends_as_if_nothing_had_happened(here: Path, capsys) -> None:
+    """Its features are fitted once, of principal components and by an autoencoder; each task then learns on them alone."""
+    second = "struck/narrow-compare/staged-pca-right-*/checkpoints/step-*/manifest.json"
+    strike(here, [*STAGED, "storage=struck"], lambda: any(here.glob(second)))
+    fitted = {
+        each: each.read_bytes() for each in here.glob("struck/narrow-compare/features-pca-*/encoders/t.safetensors")
+    }
+    assert len(fitted) == 1
+    assert polygraft([*STAGED, "storage=struck"]) == 0
+    struck = json.loads(capsys.readouterr().out)
+    assert polygraft([*STAGED, "storage=whole"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    pd.testing.assert_frame_equal(*(pd.DataFrame(each["rows"]).drop(columns="seconds") for each in (struck, whole)))
+    assert all(each.read_bytes() == before for each, before in fitted.items())
+    begun = [json.loads(each.read_text())["number"] for each in here.glob("struck/narrow-compare/*/attempt.json")]
+    assert sorted(begun) == [1] * (len(begun) - 1) + [2]
+    table = pd.DataFrame(whole["rows"])
+    staged = table[table.balancer == "staged"]
+    assert set(staged.sharing) == {"pca", "autoencoder"}
+    assert set(staged[staged.sharing == "pca"].steps) == {150}
+    assert set(staged[staged.sharing == "autoencoder"].steps) == {300}  # as many again for the features
+    # Four numbers are all that there is to know: frozen features keep it, and one shared feature does not.
+    assert staged[(staged.sharing == "pca") & (staged.metric == "r2")].value.min() > 0.9
+    told = {each["against"]: each["words"] for each in whole["verdicts"]}
+    assert "the staged pipeline (pca): joint training LOSES at the one seed there is" in told["staged:pca"]

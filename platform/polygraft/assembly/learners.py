@@ -16,6 +16,7 @@ from polygraft.balancing.gradients import Gradients, choose_mode
 from polygraft.core.batch import Inputs
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError, fault
+from polygraft.core.features import Offer
 from polygraft.core.seeding import counter
 from polygraft.data.targets import Target
 from polygraft.models.base import Head, Sharing, Stem, Trunk
@@ -32,10 +33,16 @@ from polygraft.training.optimizers import optimizer
 from polygraft.training.ranks import rank, world
 
 
-def learner(suite: Suite, shapes: Mapping[str, Inputs], targets: Mapping[str, Target]) -> Learner:
+def learner(
+    suite: Suite,
+    shapes: Mapping[str, Inputs],
+    targets: Mapping[str, Target],
+    *,
+    grown: Mapping[str, Stem] | None = None,
+) -> Learner:
     """Network and objectives with fresh weights, a pure function of the suite's seed.
 
-    shapes: each table's encoded inputs. targets: what is known of each task's target.
+    shapes: each table's encoded inputs. targets: what is known of each task's target. grown: stems in place of the suite's.
     Raises UserError when a backbone does not fit the tables, or a head the backbone.
     """
     taken = [(path, name) for path, name in _names(suite) if hasattr(nn.ModuleDict(), name)]
@@ -44,7 +51,8 @@ def learner(suite: Suite, shapes: Mapping[str, Inputs], targets: Mapping[str, Ta
         raise UserError([Fault(suite.where(path), f"{path}: '{name}' {what}.") for path, name in taken])
     torch.manual_seed(counter(suite.seed, "weights"))
     wanted = {task: objective_of(suite, task, targets[task]) for task in suite.tasks}
-    return Learner(_network(suite, shapes, wanted), wanted)
+    stems = grown or {table: stem_of(suite, table, shape) for table, shape in shapes.items()}
+    return Learner(_network(suite, stems, wanted), wanted)
 
 
 def _names(suite: Suite) -> list[tuple[str, str]]:
@@ -60,9 +68,8 @@ def objective_of(suite: Suite, task: str, target: Target) -> Objective:
     return made
 
 
-def _network(suite: Suite, shapes: Mapping[str, Inputs], wanted: Mapping[str, Objective]) -> Network:
-    """Stems by the tables' columns, the shared backbone, a head a task."""
-    grown = {table: _stem(suite, table, shape) for table, shape in shapes.items()}
+def _network(suite: Suite, grown: Mapping[str, Stem], wanted: Mapping[str, Objective]) -> Network:
+    """Stems, the shared backbone, a head a task."""
     offers = {stem.offer for stem in grown.values()}
     if len(offers) > 1:
         said = ", ".join(f"'{table}' {stem.offer.kind} of {stem.offer.width}" for table, stem in grown.items())
@@ -72,26 +79,33 @@ def _network(suite: Suite, shapes: Mapping[str, Inputs], wanted: Mapping[str, Ob
         )
     (offer,) = offers
 
-    def make_trunk() -> Trunk:
-        named = suite.backbone
-        with _placed(suite, "backbone"):
-            trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=offer, width=offer.width)
-        assert isinstance(trunk, Trunk)
-        if trunk.wants != offer.kind:
-            raise fault(
-                f"backbone: '{named.name}' reads a {trunk.wants}; the tables offer a {offer.kind}.",
-                suite.where("backbone"),
-            )
-        return trunk
-
     way, tasks = suite.sharing, tuple(suite.tasks)
     with _placed(suite, "sharing"):
         sharing = sharings.make(
-            way.name, way.settings, beside=suite.folder, make_trunk=make_trunk, tasks=tasks, offer=offer
+            way.name,
+            way.settings,
+            beside=suite.folder,
+            make_trunk=lambda: trunk_of(suite, offer),
+            tasks=tasks,
+            offer=offer,
         )
     assert isinstance(sharing, Sharing)
     tables = {name: task.tables[0] for name, task in suite.tasks.items()}
     return Network(grown, sharing, {task: head_of(suite, task, wanted[task], sharing.offer) for task in tasks}, tables)
+
+
+def trunk_of(suite: Suite, offer: Offer) -> Trunk:
+    """The suite's backbone on what a stem offers. Raises UserError where it reads something else."""
+    named = suite.backbone
+    with _placed(suite, "backbone"):
+        trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=offer, width=offer.width)
+    assert isinstance(trunk, Trunk)
+    if trunk.wants != offer.kind:
+        raise fault(
+            f"backbone: '{named.name}' reads a {trunk.wants}; the tables offer a {offer.kind}.",
+            suite.where("backbone"),
+        )
+    return trunk
 
 
 @contextmanager
@@ -104,7 +118,7 @@ def _placed(suite: Suite, path: str) -> Iterator[None]:
         raise UserError(faults) from None
 
 
-def stem_of(suite: Suite, table: str, shape: Inputs) -> Named:
+def stem_named(suite: Suite, table: str, shape: Inputs) -> Named:
     """A table's stem: the one it names, else by the kinds of its inputs."""
     if named := suite.data[table].stem:
         return named
@@ -114,7 +128,9 @@ def stem_of(suite: Suite, table: str, shape: Inputs) -> Named:
     return Named(name=shape.kinds[0] if len(kinds) == 1 else "joined")
 
 
-def _stem(suite: Suite, table: str, shape: Inputs) -> Stem:
+def stem_of(suite: Suite, table: str, shape: Inputs) -> Stem:
+    """A table's stem with fresh weights. Raises UserError where it does not read all that the table has."""
+
     def make_stem(name: str, settings: Mapping[str, object], inputs: Inputs) -> Stem:
         made = stems.make(name, settings, beside=suite.folder, inputs=inputs, make_stem=make_stem)
         assert isinstance(made, Stem)
@@ -122,7 +138,7 @@ def _stem(suite: Suite, table: str, shape: Inputs) -> Stem:
 
     path = f"data.{table}.stem"
     with _placed(suite, path):
-        named = stem_of(suite, table, shape)
+        named = stem_named(suite, table, shape)
         stem = make_stem(named.name, named.settings, shape)
     if unread := [kind for kind in shape.kinds if stem.reads is not None and kind not in stem.reads]:
         mend = "Take `joined`, which has a stem for each, or drop the columns."
@@ -169,7 +185,7 @@ def gradients(suite: Suite, network: Network) -> Gradients:
     )
 
 
-def mover(suite: Suite, learner: Learner) -> Optimizer:
+def mover(suite: Suite, learner: nn.Module) -> Optimizer:
     """The optimiser over everything that is trainable."""
     settings = suite.train.optimizer.model_dump()
     name, lr = settings.pop("name"), settings.pop("lr")

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from polygraft.assembly.learners import learner as fresh_learner
-from polygraft.assembly.learners import stem_of
+from polygraft.assembly.learners import stem_named
 from polygraft.assembly.tables import tasks_of
 from polygraft.core.atomic import atomic_folder, write_json, write_text
 from polygraft.core.batch import Inputs
@@ -171,4 +171,4 @@ def load_model(model: str | Path, *, tracking: str | None = None, storage: str |
 
 
 def _stem(suite: Suite, table: str, shape: Inputs) -> dict[str, Any]:
-    return {**stem_of(suite, table, shape).model_dump(), "inputs": asdict(shape)}
+    return {**stem_named(suite, table, shape).model_dump(), "inputs": asdict(shape)}

@@ -11,8 +11,8 @@ import click
 from polygraft.cli.output import as_json, overrides, print_json, print_table, suite_file
 
 if TYPE_CHECKING:
-    from polygraft.studies.compare import Comparison
-    from polygraft.studies.plan import Arm
+    from polygraft.studies.arms import Arm
+    from polygraft.studies.comparison import Comparison
 
 ABREAST = 6
 """Arms in one table of figures."""
@@ -22,7 +22,12 @@ ABREAST = 6
 @suite_file
 @click.option("--balancers", default="", metavar="A,B", help="Balancing methods; absent, the suite's.")
 @click.option("--sharing", default="", metavar="A,B", help="Ways of sharing, crossed with them; absent, the suite's.")
-@click.option("--against", default="", metavar="staged", help="Also the pipeline that joint training replaces.")
+@click.option(
+    "--against",
+    default="",
+    metavar="staged",
+    help="Also the pipeline that joint training replaces, on features by PCA and by an autoencoder; staged:pca is one of them.",
+)
 @click.option(
     "--seeds", default=3, show_default=True, metavar="N", help="Paired seeds: the suite's and those after it."
 )
@@ -132,7 +137,7 @@ def _figures(found: Comparison, arms: list[Arm]) -> list[tuple[object, ...]]:
 
 
 def _heading(arm: Arm) -> str:
-    return str(arm) if arm.kind == "joint" else arm.balancer
+    return str(arm) if arm.kind == "joint" else arm.word if arm.kind == "staged" else arm.balancer
 
 
 def _parts(key: str) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,10 @@ from polygraft.core.errors import RunFailed
 from polygraft.core.logs import log
 from polygraft.distributed import launch
 from polygraft.distributed.identity import storage_of
-from polygraft.studies.outcome import Figures, Row, Verdict, as_csv, figures_of, rows_of, verdicts
-from polygraft.studies.plan import Arm, Question, Trial, compared, complete, seeds_of, trials, weighted
+from polygraft.studies.arms import Trial
+from polygraft.studies.comparison import Comparison
+from polygraft.studies.outcome import as_csv, figures_of, rows_of, verdicts
+from polygraft.studies.plan import Question, compared, complete, seeds_of, trials, weighted
 from polygraft.suite.identity import digest
 from polygraft.suite.schema import Suite
 from polygraft.tracking.journal import read
@@ -24,58 +25,10 @@ from polygraft.tracking.ledger import Ledger
 
 if TYPE_CHECKING:
     from polygraft.data.preparation import Prepared
+    from polygraft.studies.cost import Forecast
 
 STUDY_TAG = "polygraft.study"
 Entries = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison came to, or, of a dry run, what it would take.
-
-    study: its id, by the suite's content. folder: of its ledger and its CSV. runs: how many it consists of; left: those not
-    finished when it was asked. minutes: that they were estimated to take. figures: by arm and seed, on the test rows. weights:
-    the static ones that validation chose. failed: runs, each with the reason.
-    """
-
-    study: str
-    folder: Path
-    runs: int
-    left: int
-    minutes: float
-    rows: tuple[Row, ...] = ()
-    figures: Mapping[Arm, Mapping[int, Figures]] | None = None
-    verdicts: tuple[Verdict, ...] = ()
-    weights: Mapping[str, float] | None = None
-    failed: Mapping[str, str] | None = None
-    csv: Path | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """What `compare --json` prints; gains are shares, not percent."""
-        return {
-            "study": self.study,
-            "folder": str(self.folder),
-            "runs": self.runs,
-            "left": self.left,
-            "minutes": round(self.minutes, 2),
-            "static_weights": dict(self.weights) if self.weights else None,
-            "rows": [asdict(row) for row in self.rows],
-            "verdicts": [
-                {
-                    "balancer": each.arm.balancer,
-                    "sharing": each.arm.sharing,
-                    "against": each.against,
-                    "result": each.result,
-                    "delta_m": asdict(each.delta_m),
-                    "delta_p": asdict(each.delta_p),
-                    "tasks": {task: asdict(gain) for task, gain in each.tasks.items()},
-                    "words": str(each),
-                }
-                for each in self.verdicts
-            ],
-            "failed": dict(self.failed or {}),
-            "csv": str(self.csv) if self.csv else None,
-        }
 
 
 def compare(
@@ -92,8 +45,8 @@ def compare(
 ) -> Comparison:
     """Train a suite jointly and in the ways that joint training competes with, and say what joint training gains.
 
-    balancers, sharing: names, crossed; absent, the suite's own. against: `staged` adds the pipeline of frozen features and a
-    head a task. seeds: the suite's and those after it. dry_run: say how many runs and minutes, and stop. csv: a copy of the
+    balancers, sharing: names, crossed; absent, the suite's own. against: `staged` adds the pipeline of frozen features
+    and each task by itself on them, `staged:pca` or `staged:autoencoder` with these features alone. seeds: the suite's and those after it. dry_run: say how many runs and minutes, and stop. csv: a copy of the
     tidy table. tracking: MLflow's URI.
     What is finished is never run again: the same call goes on where a killed one stopped, and one with more seeds or balancers
     adds to it. A run that fails is told, and the others go on. Raises UserError for all that is wrong, before anything is run.
@@ -118,6 +71,7 @@ class Study:
         self.folder = self.storage / suite.suite / "compare" / self.name
         self.ledger = Ledger(self.folder / "ledger.jsonl")
         self.known = trials(suite, question)
+        self.forecast: Forecast | None = None
 
     def carry_out(self, *, dry_run: bool, csv: str | os.PathLike[str] | None, train: Train) -> Comparison:
         """Say what it takes; unless that was all, do what is left and say what it came to."""
@@ -133,22 +87,37 @@ class Study:
     def _announce(self) -> Comparison:
         """How many runs, how many of them are left, and how long they will take."""
         entries = self.ledger.entries()
-        tried = all(each.run in entries for each in self.known if each.weights is not None)
-        planned = [*self.known, *(self._tuned(self._chosen()) if tried else [])]
-        open_yet = 0 if tried else self.question.seeds - 1  # runs of static weights that are not chosen yet
+        planned, open_yet = self._planned(entries)
         runs = len({each.run for each in planned}) + open_yet
         left = len({each.run for each in planned if not _finished(entries, each)}) + open_yet
-        minutes = self._seconds(planned, entries) * left / (left - open_yet) / 60 if left else 0.0
+        preparing_s = self._prepare() if left else 0.0
+        minutes = self._minutes(entries) + preparing_s / 60 if left else 0.0
         log().info("%s", plan_in_words(runs, left, minutes, self.question))
         return Comparison(self.name, self.folder, runs, left, minutes)
 
-    def _seconds(self, planned: Sequence[Trial], entries: Entries) -> float:
-        """Measured on the first seed's tables; each further seed prepares its own split, as long as the second one took."""
-        from polygraft.studies.cost import probes, seconds  # with torch: a wrong name is told without it
+    def _planned(self, entries: Entries) -> tuple[list[Trial], int]:
+        """The runs that are known by now, and how many more there will be: those of static weights that are not chosen yet."""
+        tried = all(each.run in entries for each in self.known if each.weights is not None)
+        return [*self.known, *(self._tuned(self._chosen()) if tried else [])], 0 if tried else self.question.seeds - 1
+
+    def _minutes(self, entries: Entries) -> float:
+        """Of the runs that are left; those that are not known yet take as long as the others do on average."""
+        assert self.forecast is not None, "the tables are prepared first"
+        planned, open_yet = self._planned(entries)
+        left = len({each.run for each in planned if not _finished(entries, each)})
+        seconds = self.forecast.seconds(planned, entries)
+        return seconds * (left + open_yet) / left / 60 if left else 0.0
+
+    def _prepare(self) -> float:
+        """Probe each joint way on the first seed's tables. The seconds that preparing the seeds after the second will take."""
+        from polygraft.studies.cost import Forecast, probes  # with torch: a wrong name is told without it
+        from polygraft.studies.staged import require_vectors
 
         tables, *others = [self._tables(seed) for seed in list(seeds_of(self.suite, self.question))[:2]]
-        prepared_s = others[0][1] * (self.question.seeds - 2) if others else 0.0
-        return seconds(planned, entries, probes(planned, tables[0])) + prepared_s
+        if self.question.features:
+            require_vectors(self.suite, tables[0])
+        self.forecast = Forecast(probes(self.known, tables[0]))
+        return others[0][1] * (self.question.seeds - 2) if others else 0.0
 
     def _tables(self, seed: int) -> tuple[Mapping[str, Prepared], float]:
         """The tables as a seed splits them, and the seconds it took; they are kept, so no run prepares them again."""
@@ -168,7 +137,8 @@ class Study:
             if _finished(entries, trial):
                 continue
             done = sum(entry["status"] == "finished" for entry in entries.values())
-            log().info("run %d of at most %d: %s", done + 1, max(of, done + 1), trial.run)
+            minutes = f", about {self._minutes(entries):.1f} minutes left" if done else ""
+            log().info("run %d of at most %d%s: %s", done + 1, max(of, done + 1), minutes, trial.run)
             began = time.perf_counter()
             try:
                 run = train(trial, {STUDY_TAG: self.name})
@@ -224,9 +194,11 @@ def plan_in_words(runs: int, left: int, minutes: float, question: Question) -> s
 
 def _train(trial: Trial, tags: Mapping[str, str], tracking: str | None, progress: bool) -> Run:
     if trial.arm.kind == "staged":
-        from polygraft.studies.staged import train
+        from polygraft.studies import staged
 
-        return train(trial.suite, trial.run, tags, tracking)
+        if trial.after is None:
+            return staged.fit(trial.suite, trial.run, trial.arm.sharing, tags, tracking)
+        return staged.train(trial.suite, trial.run, trial.arm.sharing, trial.after, tags, tracking)
     return launch.train(trial.suite, run=trial.run, register=False, progress=progress, tracking=tracking, tags=tags)
 
 

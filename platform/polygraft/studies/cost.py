@@ -13,7 +13,7 @@ import torch
 from polygraft.assembly.experiments import experiment
 from polygraft.core.errors import Fault, RunFailed, UserError
 from polygraft.data.preparation import Prepared
-from polygraft.studies.plan import Arm, Trial
+from polygraft.studies.arms import Arm, Trial
 from polygraft.suite.schema import Suite
 from polygraft.training.evaluate import evaluate
 from polygraft.training.experiment import Experiment
@@ -24,6 +24,8 @@ AROUND_S = 2.0
 """Seconds of a run that are no steps and no evaluation: opening it, its model to MLflow, its report."""
 
 Tables = Mapping[str, Prepared]
+Entries = Mapping[str, Mapping[str, Any]]
+"""The ledger's, by run."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,39 @@ def probes(trials: Sequence[Trial], tables: Tables) -> dict[Arm, Probe]:
     return found
 
 
-def seconds(trials: Sequence[Trial], entries: Mapping[str, Mapping[str, Any]], probed: Mapping[Arm, Probe]) -> float:
-    """What the runs will take: as long as the arm's runs took before, else as its probe says, else as the quickest probe does."""
-    took: dict[Arm, list[float]] = {}
-    for trial in trials:
-        if (entry := entries.get(trial.run)) and entry["status"] == "finished":
-            took.setdefault(trial.arm, []).append(entry["took"])
-    quickest = min(each.run_s for each in probed.values())
+@dataclass(frozen=True)
+class Forecast:
+    """What runs will take, from the probes of the joint ways and, ever more, from what finished runs took."""
 
-    def expected(arm: Arm) -> float:
-        return fmean(took[arm]) if arm in took else probed[arm].run_s if arm in probed else quickest
+    probed: Mapping[Arm, Probe]
 
-    left = {trial.run: trial.arm for trial in trials if entries.get(trial.run, {}).get("status") != "finished"}
-    return sum(expected(arm) for arm in left.values())
+    def seconds(self, trials: Sequence[Trial], entries: Entries) -> float:
+        """Of the runs that are not finished."""
+        took: dict[tuple[Arm, bool], list[float]] = {}
+        for trial in trials:
+            if _finished(trial, entries):
+                took.setdefault((trial.arm, trial.fits), []).append(entries[trial.run]["took"])
+        slower = self._slower(took)
+
+        def expected(arm: Arm, fits: bool) -> float:
+            known = took.get((arm, fits))
+            return fmean(known) if known else self._probed(arm) * slower
+
+        left = {trial.run: (trial.arm, trial.fits) for trial in trials if not _finished(trial, entries)}
+        return sum(expected(*way) for way in left.values())
+
+    def _slower(self, took: Mapping[tuple[Arm, bool], Sequence[float]]) -> float:
+        """How much longer finished runs of probed ways took than was expected: the machine may be busier than a probe saw."""
+        known = [(fmean(took[arm, False]), probe.run_s) for arm, probe in self.probed.items() if (arm, False) in took]
+        return sum(each for each, _ in known) / sum(each for _, each in known) if known else 1.0
+
+    def _probed(self, arm: Arm) -> float:
+        """Of a joint way its own probe; of static weights the quickest of those that share alike; of the others the quickest."""
+        if arm in self.probed:
+            return self.probed[arm].run_s
+        alike = [each.run_s for joint, each in self.probed.items() if joint.sharing == arm.sharing]
+        return min(alike or [each.run_s for each in self.probed.values()])
+
+
+def _finished(trial: Trial, entries: Entries) -> bool:
+    return entries.get(trial.run, {}).get("status") == "finished"

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
+from polygraft.studies.arms import FEATURES, Arm, Trial
 from polygraft.studies.gains import Estimate, by_task, delta_m, delta_p, estimate, gains
-from polygraft.studies.plan import Arm, Kind, Trial
 
-NAMES: dict[Kind, str] = {
-    "joint": "joint",
+NAMES = {
     "single": "single-task runs",
     "static": "tuned static weights",
-    "staged": "the staged pipeline",
+    **{f"staged:{features}": f"the staged pipeline ({features})" for features in FEATURES},
 }
+"""What joint training is held against, by the arms' words."""
 
 Figures = dict[str, float]
 """By `<task>/<metric>`, on the test rows."""
@@ -24,7 +24,10 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the tidy CSV. value: on the test rows. steps: of the run. seconds: of its training."""
+    """A line of the tidy CSV. value: on the test rows. steps: of the run. seconds: of its training.
+
+    Both count the first stage that a staged run stands on, which its tasks share, as the tasks of a joint run share all.
+    """
 
     balancer: str
     sharing: str
@@ -41,7 +44,7 @@ class Verdict:
     """How a joint arm stands against another way; gains in shares. tasks: each task's mean gain."""
 
     arm: Arm
-    against: Kind
+    against: str
     delta_m: Estimate
     delta_p: Estimate
     tasks: Mapping[str, Estimate]
@@ -92,11 +95,13 @@ def rows_of(trials: Sequence[Trial], entries: Mapping[str, Mapping[str, Any]]) -
         entry = entries.get(trial.run, {"status": "missing"})
         if entry["status"] != "finished":
             continue
+        before = entries.get(trial.after or "", {"steps": 0, "seconds": 0.0})
+        steps, seconds = (before[each] + entry[each] for each in ("steps", "seconds"))
         for key, value in entry["metrics"].items():
             task, _, metric = key.partition("/")
             if task in trial.tasks and metric:
                 way = (trial.arm.balancer, trial.arm.sharing, trial.seed)
-                found.append(Row(*way, task, metric, value, entry["steps"], entry["seconds"]))
+                found.append(Row(*way, task, metric, value, steps, round(seconds, 3)))
     return found
 
 
@@ -104,7 +109,7 @@ def figures_of(trials: Sequence[Trial], entries: Mapping[str, Mapping[str, Any]]
     """By arm and seed; a seed at which a run of the arm is not finished is left out."""
     found: dict[Arm, dict[int, Figures]] = {}
     incomplete = set()
-    for trial in trials:
+    for trial in (each for each in trials if not each.fits):
         entry = entries.get(trial.run, {})
         if entry.get("status") != "finished":
             incomplete.add((trial.arm, trial.seed))
@@ -125,11 +130,11 @@ def verdicts(figures: Mapping[Arm, Mapping[int, Figures]], better: Mapping[str, 
             each_seed = [gains(figures[arm][seed], figures[reference][seed], better) for seed in seeds]
             each_seed = [gain for gain in each_seed if gain]
             if each_seed:
-                found.append(_verdict(arm, reference.kind, each_seed))
+                found.append(_verdict(arm, reference.word, each_seed))
     return found
 
 
-def _verdict(arm: Arm, against: Kind, each_seed: Sequence[Mapping[str, float]]) -> Verdict:
+def _verdict(arm: Arm, against: str, each_seed: Sequence[Mapping[str, float]]) -> Verdict:
     tasks = [by_task(gain) for gain in each_seed]
     known = [task for task in tasks[0] if all(task in each for each in tasks)]
     return Verdict(

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from polygraft.assembly.learners import stem_of
+from polygraft.core.seeding import counter
+from polygraft.data.preparation import Prepared
+from polygraft.studies.encoder import Encoder
+from polygraft.suite.schema import Suite
+from polygraft.tracking.base import Tracker
+
 CHUNK = 16_384
 OVERSAMPLES, ITERATIONS = 8, 4
 _LEAST = 1e-9  # a component of no more variance than this, of the first one's, is nothing but rounding
 
 
-@dataclass(frozen=True)
-class Components:
-    """The map x -> (x - mean) V / deviation, x the numbers and the indicators of the categories' levels.
+class PCA(Encoder):
+    """The map x -> (x - mean) V, x the numbers and the indicators of the categories' levels; what the best linear autoencoder
+    finds (Baldi and Hornik 1989, https://doi.org/10.1016/0893-6080(89)90014-2).
 
-    directions: float32 [columns, width], V / deviation. shift: [width], mean V / deviation. starts: int64 [categories], the row
-    of each category's level 0. variances: float64 [width], of the components, descending.
+    directions: V, float32 [columns, width]. shift: mean V, [width]. starts: int64 [categories], the row of each category's level 0.
+    variances: float64 [width], of the components, descending. They keep them: brought to 1, the many that are almost noise weigh
+    as much as the few that tell something.
     """
 
     directions: Tensor
@@ -28,34 +36,57 @@ class Components:
     starts: Tensor
     variances: Tensor
 
-    def __call__(self, numbers: Tensor, categories: Tensor) -> Tensor:
-        """[rows, width], each of mean 0 and variance 1 over the rows it was fitted on."""
+    def __init__(self, directions: Tensor, shift: Tensor, starts: Tensor, variances: Tensor) -> None:
+        super().__init__()
+        self.width = directions.shape[1]
+        self.register_buffer("directions", directions.contiguous())
+        self.register_buffer("shift", shift)
+        self.register_buffer("starts", starts)
+        self.register_buffer("variances", variances)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """[rows, width], each of mean 0 over the rows it was fitted on."""
+        rows = len(next(iter(inputs.values())))  # a batch leaves out what its table has none of
+        numbers = inputs.get("numbers", self.directions.new_zeros(rows, 0))
+        categories = inputs.get("categories", self.starts.new_zeros(rows, 0))
         return _times(numbers, categories, self.starts, self.directions) - self.shift
 
-    def first(self, width: int) -> Components:
-        """The first `width` of them."""
-        return Components(self.directions[:, :width], self.shift[:width], self.starts, self.variances[:width])
+    @classmethod
+    def fitted(cls, suite: Suite, table: Prepared, tracker: Tracker) -> Self:
+        """As many components as the suite's stem gives features of the table, so that what reads them is as large as without."""
+        return cls.of(
+            table.matrices,
+            table.shape.categories,
+            table.splits["train"],
+            width=stem_of(suite, table.name, table.shape).offer.width,
+            seed=counter(suite.seed, "components"),
+        )
 
+    @classmethod
+    def restored(cls, suite: Suite, table: Prepared, state: Mapping[str, Tensor]) -> Self:
+        """The one that had this state."""
+        return cls(**state)
 
-def principal_components(
-    inputs: Mapping[str, np.ndarray], levels: tuple[int, ...], rows: np.ndarray, *, width: int, seed: int
-) -> Components:
-    """By subspace iteration (Halko, Martinsson, Tropp 2011, https://arxiv.org/abs/0909.4061, algorithm 4.4), on `rows` alone.
+    @classmethod
+    def of(
+        cls, inputs: Mapping[str, np.ndarray], levels: tuple[int, ...], rows: np.ndarray, *, width: int, seed: int
+    ) -> Self:
+        """By subspace iteration (Halko, Martinsson, Tropp 2011, https://arxiv.org/abs/0909.4061, algorithm 4.4), on `rows` alone.
 
-    inputs: `numbers` [rows, n] and `categories` [rows, m] of codes. levels: of each category. width: at most as many components.
-    """
-    numbers = inputs["numbers"].shape[1]
-    starts = torch.tensor([numbers + sum(levels[:i]) for i in range(len(levels))], dtype=torch.int64)
-    columns = numbers + sum(levels)
-    data = _Rows(inputs, starts, rows, columns)
-    wide = min(width + OVERSAMPLES, columns)
-    basis = torch.randn(columns, wide, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    for _ in range(ITERATIONS):
-        basis = torch.linalg.qr(data.covariance_times(torch.linalg.qr(basis)[0]))[0]
-    variances, turned = torch.linalg.eigh(basis.T @ data.covariance_times(basis))
-    kept = [k for k in range(wide - 1, -1, -1) if variances[k] > _LEAST * variances[-1]][:width]
-    directions = basis @ turned[:, kept] / variances[kept].sqrt()
-    return Components(directions.float(), (data.mean @ directions).float(), starts, variances[kept])
+        inputs: `numbers` [rows, n] and `categories` [rows, m] of codes. levels: of each category. width: at most as many components.
+        """
+        numbers = inputs["numbers"].shape[1]
+        starts = torch.tensor([numbers + sum(levels[:i]) for i in range(len(levels))], dtype=torch.int64)
+        columns = numbers + sum(levels)
+        data = _Rows(inputs, starts, rows, columns)
+        wide = min(width + OVERSAMPLES, columns)
+        basis = torch.randn(columns, wide, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        for _ in range(ITERATIONS):
+            basis = torch.linalg.qr(data.covariance_times(torch.linalg.qr(basis)[0]))[0]
+        variances, turned = torch.linalg.eigh(basis.T @ data.covariance_times(basis))
+        kept = [k for k in range(wide - 1, -1, -1) if variances[k] > _LEAST * variances[-1]][:width]
+        directions = basis @ turned[:, kept]
+        return cls(directions.float(), (data.mean @ directions).float(), starts, variances[kept])
 
 
 class _Rows:

@@ -1,71 +1,38 @@
-"""What a comparison consists of, decided before anything is run: its arms, and each run as a whole suite."""
+"""What a comparison consists of, decided before anything is run: the arms that a question asks for, and each of their runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError, nearest
 from polygraft.core.seeding import numpy_generator
-from polygraft.suite.identity import digest
-from polygraft.suite.load import read
-from polygraft.suite.origin import Origin
-from polygraft.suite.schema import Suite, resolved
+from polygraft.studies.arms import FEATURES, SINGLE, STAGED, Arm, Trial
+from polygraft.studies.variants import by_itself, jointly, metrics_of, weighed
+from polygraft.suite.schema import Suite
 
-AGAINST = ("staged",)
-"""What joint training may be held against beside single-task runs and tuned static weights."""
+AGAINST = {"staged": FEATURES, **{f"staged:{each}": (each,) for each in FEATURES}}
+"""What joint training may be held against beside single-task runs and tuned static weights: the staged pipeline on these features."""
 HEAVY, MOST_HEAVY = 3.0, 6
 """A candidate of static weights gives one task so many times the weight of each other; so many candidates of them."""
-
-Kind = Literal["joint", "single", "static", "staged"]
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to train, with the words that stand for it in the CSV."""
-
-    kind: Kind
-    balancer: str
-    sharing: str
-
-    def __str__(self) -> str:
-        return f"{self.balancer} {self.sharing}"
-
-
-SINGLE = Arm("single", "single-task", "hard")
-STAGED = Arm("staged", "staged", "pca")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One run of an arm. suite: complete. tasks: those whose figures count. weights: of a candidate of static weights, by task."""
-
-    arm: Arm
-    seed: int
-    suite: Suite
-    tasks: tuple[str, ...]
-    weights: Mapping[str, float] | None = None
-
-    @property
-    def run(self) -> str:
-        """The run's id: equal suites have equal ids, so that no run is done twice, whatever arms it is part of."""
-        learned = [name for name, task in self.suite.tasks.items() if task.weight > 0]
-        alone = learned if len(learned) < len(self.suite.tasks) else []
-        way = "staged" if self.arm.kind == "staged" else "alone" if alone else self.suite.balancer.name
-        words = [way, *alone, self.suite.sharing.name, f"seed{self.seed}", digest(self.suite)[:10]]
-        return "-".join(words)[-120:].lstrip("-_.")
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is compared. balancers, sharings: names, crossed; the suite's own where empty. seeds: how many, from the suite's on."""
+    """What is compared. balancers, sharings: names, crossed; the suite's own where empty. against: words of AGAINST. seeds: how
+    many, from the suite's on.
+    """
 
     balancers: tuple[str, ...] = ()
     sharings: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     seeds: int = 3
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the staged pipeline is to have been given: each once."""
+        return tuple(dict.fromkeys(each for word in self.against for each in AGAINST[word]))
 
 
 def complete(suite: Suite, question: Question) -> Question:
@@ -109,7 +76,7 @@ def trials(suite: Suite, question: Question) -> list[Trial]:
     faults: dict[Fault, None] = {}
     for make in _makers(suite, question):
         try:
-            found.append(make())
+            found += make()
         except UserError as error:
             faults |= dict.fromkeys(error.faults)
     if faults:
@@ -117,22 +84,30 @@ def trials(suite: Suite, question: Question) -> list[Trial]:
     return found
 
 
-def _makers(suite: Suite, question: Question) -> list[Callable[[], Trial]]:
+def _makers(suite: Suite, question: Question) -> list[Callable[[], list[Trial]]]:
     seeds = seeds_of(suite, question)
     joint = [
-        lambda b=b, s=s, seed=seed: Trial(Arm("joint", b, s), seed, jointly(suite, b, s, seed), tuple(suite.tasks))
+        lambda b=b, s=s, seed=seed: [Trial(Arm("joint", b, s), seed, jointly(suite, b, s, seed), tuple(suite.tasks))]
         for b in question.balancers
         for s in question.sharings
         for seed in seeds
     ]
-    alone = [
-        lambda arm=arm, seed=seed, task=task: Trial(arm, seed, by_itself(suite, task, seed), (task,))
-        for arm in (SINGLE, *([STAGED] if "staged" in question.against else []))
+    single = [
+        lambda seed=seed, task=task: [Trial(SINGLE, seed, by_itself(suite, task, seed), (task,))]
         for seed in seeds
         for task in suite.tasks
     ]
-    weighed = [lambda w=w: weighted(suite, question, w, seeds[0]) for w in candidates(tuple(suite.tasks), suite.seed)]
-    return [*joint, *alone, *weighed]
+    staged = [lambda f=f, seed=seed: _staged(suite, f, seed) for f in question.features for seed in seeds]
+    static = [lambda w=w: [weighted(suite, question, w, seeds[0])] for w in candidates(tuple(suite.tasks), suite.seed)]
+    return [*joint, *single, *staged, *static]
+
+
+def _staged(suite: Suite, features: str, seed: int) -> list[Trial]:
+    """The run that fits the features of every table, and after it each task by itself on them."""
+    arm = STAGED[features]
+    fits = Trial(arm, seed, jointly(suite, "equal", "hard", seed), ())
+    alone = [Trial(arm, seed, by_itself(suite, task, seed), (task,), after=fits.run) for task in suite.tasks]
+    return [fits, *alone]
 
 
 def seeds_of(suite: Suite, question: Question) -> range:
@@ -154,46 +129,9 @@ def candidates(tasks: Sequence[str], seed: int) -> list[dict[str, float]]:
 
 
 def weighted(suite: Suite, question: Question, weights: Mapping[str, float], seed: int) -> Trial:
-    """A run of static weights, on the first way of sharing: the losses' plain sum, each times its suite's weight times this one."""
+    """A run of static weights, on the first way of sharing."""
     arm = Arm("static", "static", question.sharings[0])
-    tasks = {name: {"weight": suite.tasks[name].weight * weight} for name, weight in weights.items()}
-    made = _changed(suite, {"seed": seed, "tasks": tasks, **_ways(suite, "equal", arm.sharing)})
-    return Trial(arm, seed, made, tuple(suite.tasks), weights)
-
-
-def jointly(suite: Suite, balancer: str, sharing: str, seed: int) -> Suite:
-    """The suite with another balancer and way of sharing, on their defaults where they are not the suite's own."""
-    return _changed(suite, {"seed": seed, **_ways(suite, balancer, sharing)})
-
-
-def by_itself(suite: Suite, task: str, seed: int) -> Suite:
-    """One task alone: one trunk, one head, its own tables, the same rows and features in the same order.
-
-    Tasks of the same tables stay with weight 0: they are not learned, and their targets do not become features.
-    Its weights are selected by the suite's `best` where that is one of its metrics, else by its improvement over the constant.
-    """
-    tables = set(suite.tasks[task].tables)
-    tasks = {name: {"weight": float(name == task)} for name, each in suite.tasks.items() if set(each.tables) <= tables}
-    asked = suite.train.best or ""
-    better = metrics_of(suite, task)
-    usual = "improvement" if "improvement" in better else next(iter(better), "improvement")
-    best = asked if asked.partition("/")[0] == task else f"{task}/{usual}"
-    data: dict[str, Any] = {name: {} for name in suite.data if name in tables}
-    alone = {} if len(data) == len(suite.data) else {"mixture": {"name": "all"}}  # it may name tables that are gone
-    changes = {
-        "seed": seed,
-        "data": data,
-        "tasks": tasks,
-        "train": {"best": best, **alone},
-        **_ways(suite, "equal", "hard"),
-    }
-    return _changed(suite, changes)
-
-
-def metrics_of(suite: Suite, task: str) -> dict[str, str]:
-    """A task's metrics, `max` or `min` by name, as its objective's facts say."""
-    objective = catalogue("objectives", suite.folder).get(suite.tasks[task].objective.name)
-    return dict(objective.facts.get("better", {})) if objective else {}
+    return Trial(arm, seed, weighed(suite, arm.sharing, weights, seed), tuple(suite.tasks), weights)
 
 
 def compared(suite: Suite) -> dict[str, str]:
@@ -204,29 +142,3 @@ def compared(suite: Suite) -> dict[str, str]:
         for metric, way in metrics_of(suite, task).items()
         if metric != "improvement"
     }
-
-
-def _ways(suite: Suite, balancer: str, sharing: str) -> dict[str, Any]:
-    """Balancer and sharing by name: the suite's own settings where it is the suite's own, else defaults.
-
-    How often agreement is measured, and the sketch's rank, are the suite's in any case.
-    """
-    own = resolved(suite)
-    usual = {key: own["balancer"][key] for key in ("rank", "agreement_every")}
-    return {
-        "balancer": own["balancer"] if balancer == suite.balancer.name else {"name": balancer, **usual},
-        "sharing": own["sharing"] if sharing == suite.sharing.name else {"name": sharing},
-    }
-
-
-def _changed(suite: Suite, changes: Mapping[str, Any]) -> Suite:
-    """The suite as a run of the study; under `data` and `tasks` only the named ones stay."""
-    content = resolved(suite) | {"suite": f"{suite.suite}-compare", "search": {}}
-    for key, value in changes.items():
-        if key in ("data", "tasks"):
-            content[key] = {name: content[key][name] | change for name, change in value.items()}
-        elif key == "train":
-            content[key] = content[key] | value
-        else:
-            content[key] = value
-    return read(content, Origin(suite.file, suite.folder, {"": suite.file}))

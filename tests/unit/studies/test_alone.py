@@ -7,7 +7,7 @@ from pathlib import Path
 import toy_suite
 from polygraft.assembly.job import lay_out, work
 from polygraft.assembly.run import Run
-from polygraft.studies.plan import by_itself
+from polygraft.studies.variants import by_itself
 from polygraft.suite.load import read
 from polygraft.suite.origin import Origin
 from polygraft.suite.schema import Suite, resolved

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from polygraft.core.catalogue import catalogue
-from polygraft.studies.plan import Question, by_itself, complete, trials
+from polygraft.studies.plan import Question, complete, trials
+from polygraft.studies.variants import by_itself
 from polygraft.suite.load import read
 from polygraft.suite.origin import Origin
 from polygraft.suite.schema import Suite
@@ -57,7 +58,7 @@ def test_every_run_of_a_comparison_is_a_suite_that_can_be_read(mixture: str) -> 
     joint = suite(mixture)
     found = trials(joint, complete(joint, Question(against=("staged",), seeds=1)))
     for each in found:
-        whole = each.arm.kind in ("joint", "static")
+        whole = each.arm.kind in ("joint", "static") or each.fits
         assert each.suite.train.mixture == (joint if whole else by_itself(joint, each.tasks[0], 7)).train.mixture
         assert (len(each.suite.data) == 2) == whole
     assert {each.arm.kind for each in found} == {"joint", "single", "static", "staged"}

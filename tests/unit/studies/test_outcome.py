@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from polygraft.studies.arms import SINGLE, STAGED, Arm, Trial
 from polygraft.studies.gains import Estimate
 from polygraft.studies.outcome import Verdict, as_csv, figures_of, rows_of, verdicts
-from polygraft.studies.plan import SINGLE, Arm, Trial
 
 JOINT = Arm("joint", "equal", "hard")
 BETTER = {"a/auc": "max", "b/mae": "min"}
@@ -17,8 +17,9 @@ BETTER = {"a/auc": "max", "b/mae": "min"}
 class Named:
     """A trial of a given id."""
 
-    def __init__(self, arm: Arm, seed: int, run: str, tasks: tuple[str, ...]) -> None:
-        self.arm, self.seed, self.run, self.tasks, self.weights = arm, seed, run, tasks, None
+    def __init__(self, arm: Arm, seed: int, run: str, tasks: tuple[str, ...], after: str | None = None) -> None:
+        self.arm, self.seed, self.run, self.tasks, self.weights, self.after = arm, seed, run, tasks, None, after
+        self.fits = not tasks
 
 
 def study(
@@ -101,3 +102,19 @@ def test_the_csv_is_tidy() -> None:
         "single-task,hard,1,a,auc,0.8,9,1.5",
         "single-task,hard,1,b,mae,10.0,9,1.5",
     ]
+
+
+def test_a_staged_run_counts_the_steps_and_seconds_of_the_features_that_it_stands_on() -> None:
+    entry = {"status": "finished", "steps": 9, "seconds": 1.5}
+    entries: dict[str, Any] = {
+        "f": {**entry, "metrics": {}},
+        "a": {**entry, "metrics": {"a/auc": 0.7}},
+        "b": {**entry, "metrics": {"b/mae": 4.0}},
+    }
+    arm = STAGED["pca"]
+    found: list[Any] = [Named(arm, 1, "f", ()), Named(arm, 1, "a", ("a",), "f"), Named(arm, 1, "b", ("b",), "f")]
+    assert [(row.balancer, row.sharing, row.task, row.steps, row.seconds) for row in rows_of(found, entries)] == [
+        ("staged", "pca", "a", 18, 3.0),
+        ("staged", "pca", "b", 18, 3.0),
+    ]
+    assert figures_of(found, entries) == {arm: {1: {"a/auc": 0.7, "b/mae": 4.0}}}

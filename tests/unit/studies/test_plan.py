@@ -9,7 +9,8 @@ import pytest
 
 import toy_suite
 from polygraft.core.errors import UserError
-from polygraft.studies.plan import Question, by_itself, candidates, compared, complete, trials, weighted
+from polygraft.studies.plan import Question, candidates, compared, complete, trials, weighted
+from polygraft.studies.variants import by_itself
 from polygraft.suite.schema import Suite
 
 
@@ -50,7 +51,7 @@ def test_every_arm_has_a_run_at_each_seed() -> None:
     assert count == {
         "joint": 2 * 3,
         "single": 2 * 3,
-        "staged": 2 * 3,
+        "staged": 2 * 3 * 3,  # of both kinds of features, these, and each task on them
         "static": 3,
     }  # equal weights, and each task's turn
     assert {each.seed for each in found} == {7, 8, 9}
