@@ -17,7 +17,9 @@ from polygraft.distributed.session import RaySession
 def ray_session() -> Iterator[None]:
     """A Ray of two CPUs; launches of the module use it, and leave it as it is."""
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # so that workers find toys.py
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parent), *([before] if before else [])]
+    )  # of toys.py
     try:
         with RaySession(Address(None, "test"), cpus=2, gpus=0):
             yield

@@ -61,3 +61,25 @@ def work_then_die(folder: Path, *, attempt: int) -> Run:
 def always_die(folder: Path, *, attempt: int) -> None:
     """A worker that dies in every attempt."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slowest_first(number: int) -> int:
+    """The number's square, the sooner the larger it is."""
+    time.sleep(0.3 * (3 - number))
+    return number**2
+
+
+def die_once(folder: Path, number: int) -> int:
+    """The number; the first process that is asked for it is killed."""
+    mark = folder / str(number)
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die_at_one(number: int) -> int:
+    """The number; whoever is asked for 1 is killed."""
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number

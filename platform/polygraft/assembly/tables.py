@@ -12,6 +12,7 @@ from polygraft.core.errors import Fault, UserError
 from polygraft.data.batches import batch_size_faults
 from polygraft.data.preparation import Prepared, prepare
 from polygraft.data.spec import SplitSpec, TableSpec, TargetSpec
+from polygraft.data.streaming import Runner, one_by_one
 from polygraft.suite.schema import Suite, TableSuite, TaskSuite
 
 TargetKind = Literal["category", "number", "labels"]
@@ -31,8 +32,10 @@ class Place:
         return self.suite.where(f"data.{self.table}.{path}" if path else f"data.{self.table}")
 
 
-def prepare_tables(suite: Suite, cache: Path) -> dict[str, Prepared]:
+def prepare_tables(suite: Suite, cache: Path, runner: Runner = one_by_one) -> dict[str, Prepared]:
     """Every table of the suite, encoded, in the suite's order; from the cache where it is there.
+
+    runner: cleans the parts of tables that are larger than the memory they are allowed.
 
     Raises UserError with the faults of all tables.
     """
@@ -40,7 +43,7 @@ def prepare_tables(suite: Suite, cache: Path) -> dict[str, Prepared]:
     prepared: dict[str, Prepared] = {}
     for name in suite.data:
         try:
-            prepared[name] = prepare(table_spec(suite, name), cache)
+            prepared[name] = prepare(table_spec(suite, name), cache, runner)
         except UserError as error:
             faults.extend(error.faults)
     rows = {name: len(table.splits["train"]) for name, table in prepared.items()}

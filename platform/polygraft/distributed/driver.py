@@ -54,7 +54,7 @@ class Driver:
         """Prepare, let the work be done, publish."""
         began = time.perf_counter()
         log().info("preparing %s%s", ", ".join(self.suite.data), ", while Ray starts" if work.elsewhere else "")
-        prepared = prepare_tables(self.suite, cache_of(self.folder))
+        prepared = prepare_tables(self.suite, cache_of(self.folder), work.runner())
         work.seconds["data"] = time.perf_counter() - began
         log().info("%s, in %.1f s", sizes_of(prepared), work.seconds["data"])
         self._begin()

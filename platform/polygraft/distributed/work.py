@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from polygraft.assembly.run import Run
 from polygraft.core.errors import RunFailed
 from polygraft.core.logs import log
+from polygraft.data.streaming import Runner, one_by_one
 from polygraft.distributed.address import Address
 from polygraft.distributed.background import Background
 from polygraft.distributed.endings import Interrupted
 from polygraft.distributed.interrupts import Interrupts
 from polygraft.distributed.machine import cpus, too_many
 from polygraft.distributed.policy import Crashed, Died, Done, Outcome, Refused, Shrink, Stop, after_death
+from polygraft.distributed.ray_runner import RayRunner
 from polygraft.distributed.session import RaySession
 from polygraft.distributed.worker import Task, words_of
 from polygraft.storage.lock import RunLock
@@ -43,6 +45,10 @@ class Work(ABC):
         """Do the work; what it came to. Raises what it refused or met."""
 
     @abstractmethod
+    def runner(self) -> Runner:
+        """What cleans the parts of tables that are larger than the memory they are allowed."""
+
+    @abstractmethod
     def __enter__(self) -> Work: ...
 
     @abstractmethod
@@ -64,6 +70,10 @@ class LocalWork(Work):
         with self._interrupts.gently():
             result: Run = task.load()(**task.arguments)
         return result
+
+    def runner(self) -> Runner:
+        """This process, part by part."""
+        return one_by_one
 
     def __enter__(self) -> LocalWork:
         return self
@@ -116,6 +126,13 @@ class RayWork(Work):
             newest = self._newest()
             self._again(outcome, failures)
             lock.renew()  # whatever of the old group may still live, it may not write
+
+    def runner(self) -> Runner:
+        """Ray's tasks, as many at once as the run has CPUs; they wait until Ray is there."""
+        starting = self._starting
+        assert starting is not None, "the work was not entered"
+        workers = self._suite.workers
+        return RayRunner(lambda: starting.result(), workers.most * workers.threads)
 
     def _start(self) -> None:
         began = time.perf_counter()
