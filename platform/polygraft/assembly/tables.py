@@ -66,6 +66,7 @@ def table_spec(suite: Suite, name: str) -> TableSpec:
         weight=table.weight,
         clean=tuple((step.name, step.settings) for step in table.clean),
         encode={column: (encoder.name, encoder.settings) for column, encoder in table.encode.items()},
+        sampling=(table.sampling.name, table.sampling.settings),
         split=SplitSpec(**table.split.model_dump()),
         targets=tuple(
             TargetSpec(task, tuple(each.targets), _kind(suite, each))

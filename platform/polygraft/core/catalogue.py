@@ -17,6 +17,7 @@ ROOMS = {
     "data/cleaning": ("cleaning step", "cleaning"),
     "data/encoders": ("encoder", "encoders"),
     "data/mixing": ("mixture", "mixtures"),
+    "data/samplers": ("sampler", "samplers"),
     "data/quality": ("quality check", "checks"),
     "models/stems": ("stem", "stems"),
     "models/trunks": ("trunk", "trunks"),

@@ -61,11 +61,11 @@ class TableStream(Stream):
         bounds = shard_bounds(batch_size, num_shards)
         self._first, self._last = bounds[shards.start], bounds[shards.stop]
         self._sizes = [bounds[shard + 1] - bounds[shard] for shard in shards]
-        self._orders = {name: Order(seed, name, table.splits["train"]) for name, table in tables.items()}
+        self._orders = {name: Order(seed, name, table.splits["train"], table.shares) for name, table in tables.items()}
         self._drawers = {name: Drawer(table) for name, table in tables.items()}
 
     def epoch_steps(self, table: str) -> int:
-        """Turns in which every training row of `table` has come at least once: an epoch, rounded up."""
+        """Turns in which `table` has given as many rows as it has training rows, as a rule each once: an epoch, rounded up."""
         return -(-len(self._orders[table].rows) // self.batch_size)
 
     def batches(self, cursor: int, act: Act | None = None) -> Iterator[ShardBatches]:

@@ -100,6 +100,8 @@ def steps_faults(spec: TableSpec) -> list[Fault]:
     steps = catalogue("data/cleaning", spec.plugins)
     for i, (name, settings) in enumerate(spec.clean):
         faults += [spec.fault(f"clean.{i}.{key}", what) for key, what in steps.problems(name, settings)]
+    samplers = catalogue("data/samplers", spec.plugins)
+    faults += [spec.fault(f"sampling.{key}", what) for key, what in samplers.problems(*spec.sampling)]
     plugins = catalogue("data/encoders", spec.plugins)
     for column, (name, settings) in spec.encode.items():
         faults += [spec.fault(f"encode.{column}.{key}", what) for key, what in plugins.problems(name, settings)]

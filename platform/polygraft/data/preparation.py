@@ -24,6 +24,7 @@ from polygraft.data.fitting import fit
 from polygraft.data.preprocessor import Preprocessor, encode_features
 from polygraft.data.ragged import Encoded
 from polygraft.data.recipes import Recipe, recipe
+from polygraft.data.resampling import sample
 from polygraft.data.row_steps import Changed, change_rows, changes
 from polygraft.data.spec import TableSpec
 from polygraft.data.streaming import Runner, one_by_one, stream, too_large
@@ -39,6 +40,7 @@ class Prepared:
         Ragged or Images. targets, present: by task, as in Target.
     weights: float32 [rows]. splits: `train`, `validation`, `test`, int64 row numbers, ascending.
     shape: what a stem is built from. fingerprint: of all that decides the arrays; equal content, equal fingerprint.
+    shares: float64 [training rows], how often each comes beside the others; None where each comes once an epoch.
     changed: what each row step of `clean:` did to the training rows. schema: by raw column its kind, Arrow type and, for a
         category, its levels.
     """
@@ -54,6 +56,7 @@ class Prepared:
     preprocessor: Preprocessor
     fingerprint: str
     changed: tuple[Changed, ...] = ()
+    shares: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -151,6 +154,9 @@ def _fingerprint(spec: TableSpec, source: str, streamed: bool) -> str:
         for file in (spec.folder / each for _, each in sorted(settings.items()) if isinstance(each, str)):
             if file.is_file():  # a setting may name a file beside the suite: its content counts
                 digest.file(file)
+    samplers = catalogue("data/samplers", spec.plugins)
+    if spec.sampling[0] in samplers:
+        digest.file(samplers[spec.sampling[0]].path)
     steps = catalogue("data/cleaning", spec.plugins)
     for name, _ in spec.clean:
         if name in steps:
@@ -172,14 +178,17 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
         mend = "Pull it in, clean: [{name: outliers}], or drop the column."
         what = "a value so far from the training rows' that 32 bits do not hold it"
         raise UserError([spec.fault(f"columns.{name}", f"'{name}' has {what}. {mend}") for name in bad])
+    targets = _targets(checked)
+    shares = sample(spec, table, checked)
     arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}
     arrays |= {name: array for name, array in encoded.items() if not isinstance(array, np.ndarray) or array.size}
     for task, labels in checked.labels.items():
         arrays[f"target/{task}"], arrays[f"present/{task}"] = labels.values, labels.present.view(np.uint8)
+    if shares is not None:
+        arrays["shares"] = shares
     write_arrays(folder / "rows.arrow", arrays)
     preprocessor.save(folder / "preprocessor")
     write_json(folder / "changed.json", [each.to_json() for each in changed])
-    targets = _targets(checked)
     write_json(folder / "targets.json", {task: target.to_json() for task, target in targets.items()})
 
 
@@ -212,4 +221,5 @@ def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
         preprocessor=preprocessor,
         fingerprint=fingerprint,
         changed=changes(folder / "changed.json"),
+        shares=arrays["shares"][arrays["part"] == parts.TRAINING] if "shares" in arrays else None,
     )

@@ -3,6 +3,10 @@
 The training rows are laid out as an endless line, one permutation of them after another; global batch t is the positions
 t * batch_size to (t + 1) * batch_size of it, and shard s of S the positions s * batch_size // S to
 (s + 1) * batch_size // S of that. Every row comes exactly once an epoch, every batch is full.
+
+Where rows come by chance, an epoch has as many draws as there are training rows, in an order of its own: a row of share p comes
+floor(p * rows) or ceil(p * rows) times, by systematic resampling (Kitagawa 1996, https://doi.org/10.2307/1390750, appendix): the
+shares lie end to end on a line, and points at equal distances, moved together by chance, say which are taken.
 """
 
 from __future__ import annotations
@@ -23,12 +27,14 @@ def shard_bounds(batch_size: int, num_shards: int) -> list[int]:
 class Order:
     """The endless line of one table's training rows.
 
-    rows: int64, the numbers of the training rows in the table, ascending.
+    rows: int64, the numbers of the training rows in the table, ascending. shares: float64 [rows], of each, where it comes by
+        chance; None: each once an epoch.
     """
 
     seed: int
     table: str
     rows: np.ndarray
+    shares: np.ndarray | None = None
     _epochs: dict[int, np.ndarray] = field(default_factory=dict)  # the last two permutations that were looked at
 
     def epoch(self, number: int) -> np.ndarray:
@@ -38,10 +44,21 @@ class Order:
         if number not in self._epochs:
             while len(self._epochs) > 1:
                 del self._epochs[min(self._epochs)]
-            order = self.rows.astype(np.int32 if self.rows[-1] < 2**31 else np.int64)
+            order = self._drawn(number).astype(np.int32 if self.rows[-1] < 2**31 else np.int64)
             shuffle(order, counter(self.seed, "epoch", self.table, number))
             self._epochs[number] = order
         return self._epochs[number]
+
+    def _drawn(self, number: int) -> np.ndarray:
+        """[training rows]: those of epoch `number`, ascending; several times, or not at all, where they come by chance."""
+        if self.shares is None:
+            return self.rows
+        line = np.cumsum(self.shares)
+        start = counter(self.seed, "draws", self.table, number) / 2**63
+        points = (np.arange(len(self.rows)) + start) * (line[-1] / len(self.rows))
+        # Rounding may put the last point on the end of the line, beyond which there is no row.
+        last = int(np.flatnonzero(self.shares)[-1])
+        return self.rows[np.minimum(np.searchsorted(line, points, side="right"), last)]
 
     def take(self, first: int, last: int) -> np.ndarray:
         """int64 [last - first]: the row numbers at these positions of the line."""

@@ -58,6 +58,7 @@ class TableSpec:
     clean: cleaning steps in order, fitted on the training rows. encode: an encoder for a column, in place of its kind's.
     where: `file:line` of a dotted path inside the table (`columns.month`, `drop.0`, `split.column`, `clean.1.method`;
         `targets.<task>` is that task's target). It answers an unknown path by its nearest known parent.
+    sampling: how often a training row comes, a sampler and its settings.
     memory: bytes that preparing may take, beside what the process takes anyway; a larger table is cleaned in a stream.
     plugins: the folder whose `plugins/` may hold the user's own cleaning steps and encoders.
     """
@@ -72,6 +73,7 @@ class TableSpec:
     encode: Mapping[str, Step] = field(default_factory=dict)
     split: SplitSpec = field(default_factory=SplitSpec)
     targets: tuple[TargetSpec, ...] = ()
+    sampling: Step = ("uniform", {})
     seed: int = 0
     memory: int = 4 * 2**30
     where: Callable[[str], str] = nowhere
@@ -94,5 +96,6 @@ class TableSpec:
             "encode": {column: [name, dict(settings)] for column, (name, settings) in sorted(self.encode.items())},
             "split": dataclasses.asdict(self.split),
             "targets": [dataclasses.asdict(target) for target in self.targets],
+            "sampling": [self.sampling[0], dict(self.sampling[1])],
             "seed": self.seed,
         }

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from polygraft.core.atomic import write_json
+from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
 from polygraft.data.arrays import join
 from polygraft.data.blocks import TEXT_BLOCK, Reader, schema_of
@@ -107,6 +108,9 @@ def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:
         features[name] = (kind, step)
     if not faults and not features:
         faults.append(spec.fault("", "no column is left to be a feature."))
+    if not faults and catalogue("data/samplers", spec.plugins)[spec.sampling[0]].facts.get("takes") != "once":
+        what = f"'{spec.sampling[0]}' looks at all training rows at once, and these are cleaned in a stream. Allow more: memory; or leave it out."
+        faults.append(spec.fault("sampling.name", what))
     for i, (name, settings) in enumerate(spec.clean if not faults else ()):
         if not isinstance(cleaning.make(name, settings, beside=spec.plugins), Cleaning):
             what = f"'{name}' looks at all training rows at once, and these are cleaned in a stream. Allow more: memory; or take it out."

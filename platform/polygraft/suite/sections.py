@@ -58,7 +58,8 @@ class TableSuite(Section):
     """A table: where its rows come from and what is done to them.
 
     columns: what inference would get wrong. weight: a column of row weights. clean: in this order. encode: by column,
-    where the kind's own encoder is not wanted. stem: absent, the one for the kinds of its columns. memory: what preparing may
+    where the kind's own encoder is not wanted. stem: absent, the one for the kinds of its columns. sampling: how often a
+    training row comes. memory: what preparing may
     take; a table for which that is too little is cleaned in a stream.
     """
 
@@ -74,6 +75,7 @@ class TableSuite(Section):
     split: SplitSuite = SplitSuite()
     encode: dict[str, Annotated[Named, Room("data/encoders")]] = {}
     stem: Annotated[Named, Room("models/stems")] | None = None
+    sampling: Annotated[Named, Room("data/samplers")] = Named(name="uniform")
     memory: Size = "4GB"
 
     @property

@@ -202,13 +202,14 @@ def test_a_stream_refuses_them_with_the_mend(frame: pd.DataFrame, tmp_path: Path
 
 
 def test_the_guides_steps_are_taken_by_a_suite(repository: Path, tmp_path: Path) -> None:
-    (block,) = re.findall(
+    steps, sampling = re.findall(
         r"^```yaml\n(.*?)^```", (repository / "docs/cleaning.md").read_text(), re.DOTALL | re.MULTILINE
     )
     (tmp_path / "t.csv").write_text("distance,carrier,late\n1,a,0\n")
     (tmp_path / "suite.yaml").write_text(
         "suite: s\ndata:\n  t:\n    source: t.csv\n"
-        + block
+        + steps
+        + sampling
         + "backbone: {name: mlp}\ntasks: {late: {data: t, target: late, objective: classification}}\ntrain: {steps: 1}\n"
     )
     assert [step.name for step in load(str(tmp_path / "suite.yaml")).data["t"].clean][:2] == [

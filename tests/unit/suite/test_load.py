@@ -227,6 +227,7 @@ def test_mentions_are_found_by_the_schema() -> None:
         ("data.t.clean.0", "data/cleaning", "missing"),
         ("data.t.encode.x", "data/encoders", "vocabulary"),
         ("data.t.stem", "models/stems", "columns"),
+        ("data.t.sampling", "data/samplers", "uniform"),
         ("backbone", "models/trunks", "mlp"),
         ("sharing", "models/sharing", "hard"),
         ("balancer", "balancing", "equal"),
