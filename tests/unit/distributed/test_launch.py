@@ -15,6 +15,7 @@ import toy_suite
 from polygraft.assembly.mixing import total_steps
 from polygraft.assembly.run import Run
 from polygraft.core.errors import RunFailed, UserError, fault
+from polygraft.data.streaming import one_by_one
 from polygraft.distributed import driver, launch
 from polygraft.distributed.endings import Failed, Interrupted
 from polygraft.distributed.work import LocalWork, RayWork, Work
@@ -50,6 +51,9 @@ class FakeWork(Work):
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return Run(self.folder.name, self.folder, self.outcome, 60, {"late/auc": 0.9})
+
+    def runner(self):
+        return one_by_one
 
     def __enter__(self):
         return self
