@@ -59,6 +59,23 @@ def join(pieces: Sequence[Path], folder: Path) -> None:
                     shutil.copyfileobj(source, out, _COPIED)
 
 
+def write_places(codes: np.ndarray, names: Mapping[str, int], folder: Path) -> None:
+    """For each name a file of the rows (int64, ascending) that hold its code, found some rows at a time."""
+    folder.mkdir()
+    counts = dict.fromkeys(names, 0)
+    blocks = [codes[first : first + _COPIED] for first in range(0, len(codes), _COPIED)]
+    for block in blocks:
+        for name, code in names.items():
+            counts[name] += int(np.count_nonzero(block == code))
+    for name, code in names.items():
+        with (folder / f"{quote(name, safe='')}.npy").open("wb") as out:
+            np.lib.format.write_array_header_1_0(
+                out, {"descr": "<i8", "fortran_order": False, "shape": (counts[name],)}
+            )
+            for number, block in enumerate(blocks):
+                out.write((np.flatnonzero(block == code) + number * _COPIED).astype("<i8").data.cast("B"))
+
+
 def map_folder(folder: Path) -> dict[str, np.ndarray]:
     """The arrays of such a folder, read-only and memory-mapped: processes of a node share one copy."""
     files = sorted(folder.glob("*.npy"))

@@ -197,6 +197,10 @@ def _targets(checked: Checked) -> dict[str, Target]:
     return {task: labels.target(training, checked.weights) for task, labels in checked.labels.items()}
 
 
+def _splits(part: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: np.flatnonzero(part == code) for name, code in parts.NAMES.items()}
+
+
 def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
     mapped: Mapping[str, Encoded] = (
         map_folder(folder / "rows") if (folder / "rows").is_dir() else map_arrays(folder / "rows.arrow")
@@ -215,7 +219,7 @@ def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
         targets={task: arrays[f"target/{task}"] for task in tasks},
         present={task: arrays[f"present/{task}"].view(np.bool_) for task in tasks},
         weights=arrays["weights"],
-        splits={name: np.flatnonzero(arrays["part"] == part) for name, part in parts.NAMES.items()},
+        splits=map_folder(folder / "splits") if (folder / "splits").is_dir() else _splits(arrays["part"]),
         shape=preprocessor.shape,
         target_info={task: Target.from_json(each) for task, each in read_json(folder / "targets.json").items()},
         preprocessor=preprocessor,

@@ -14,7 +14,7 @@ import pyarrow as pa
 from polygraft.core.atomic import write_json
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
-from polygraft.data.arrays import join
+from polygraft.data.arrays import join, map_folder, write_places
 from polygraft.data.blocks import TEXT_BLOCK, Reader, schema_of
 from polygraft.data.checks import encoder_gives, encoder_of, names_faults, steps_faults
 from polygraft.data.cleaning import registry as cleaning
@@ -80,6 +80,7 @@ def stream(spec: TableSpec, files: Sequence[Path], folder: Path, scratch: Path, 
     job = replace(job, preprocessor=preprocessor, targets=targets)
     pieces = list(runner(partial(clean, job), numbers))
     join(pieces, folder / "rows")
+    write_places(map_folder(folder / "rows")["part"], NAMES, folder / "splits")  # 8 bytes a row, not to be held
     preprocessor.save(folder / "preprocessor")
     write_json(folder / "targets.json", {task: target.to_json() for task, target in targets.items()})
 
