@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -77,13 +78,16 @@ def fit_number(name: str, known: Known, *, encoder: Encoder, steps: list[Cleanin
 def fit_category(
     name: str, column: pa.ChunkedArray, *, chosen: np.ndarray, encoder: Encoder, steps: list[Cleaning]
 ) -> CategoryPlan:
-    """The plan of one category column: the encoder's vocabulary, then the steps in order."""
+    """The plan of one category column: spelled, the encoder's vocabulary, then the steps in order."""
     return plan_category(name, count_levels(column, chosen), encoder=encoder, steps=steps)
 
 
 def plan_category(name: str, levels: Levels, *, encoder: Encoder, steps: list[Cleaning]) -> CategoryPlan:
     """The same from the levels of its training rows."""
-    plan = encoder.levels(name, levels)
+    spellings = tuple(spelling for step in steps if (spelling := step.spelling()) is not None)
+    for spelling in spellings:
+        levels = levels.spelled(spelling)
+    plan = replace(encoder.levels(name, levels), spellings=spellings)
     for step in steps:
         plan = step.category(plan, levels)
     return plan

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from polygraft.core.batch import Input
+from polygraft.data.spelling import Spelling
 
 Bend = Callable[[np.ndarray], np.ndarray]
 """A function of filled and clipped values, one by one, float64 [rows]."""
@@ -59,33 +60,44 @@ class CategoryPlan:
     """A level becomes its place in `levels` + 1; what is not there becomes 0, the unknown; null has the last code, if any.
 
     null: whether null has a code of its own (it was seen in training); else it is unknown.
+    fill: the level that null becomes, in place of both. spellings: what is made of a text before it is looked up, in order.
+    buckets: in place of `levels`, how many codes its encoder has for them; 0 for none.
     """
 
     name: str
     levels: tuple[str, ...] = ()
     null: bool = False
+    fill: str | None = None
+    spellings: tuple[Spelling, ...] = ()
+    buckets: int = 0
 
     @property
     def size(self) -> int:
         """How many codes there are, the unknown one included."""
-        return 1 + len(self.levels) + self.null
+        return 1 + len(self.levels) + self.buckets + self.null
 
-    @property
-    def null_code(self) -> int:
-        """What null becomes."""
-        return len(self.levels) + 1 if self.null else 0
+    def spelled(self, texts: Sequence[str]) -> list[str | None]:
+        """Each text's level; None where it means that the value is missing."""
+        found: list[str | None] = list(texts)
+        for spelling in self.spellings:
+            found = spelling.of(found)
+        return found
 
-    def mapping(self, texts: list[str]) -> np.ndarray:
-        """int32 [len(texts)]: the code of each text."""
+    def codes(self, levels: Sequence[str]) -> np.ndarray:
+        """int32 [levels]: each level's place, as spelled."""
         code = {level: i + 1 for i, level in enumerate(self.levels)}
-        return np.fromiter((code.get(text, 0) for text in texts), np.int32, len(texts))
+        return np.fromiter((code.get(level, 0) for level in levels), np.int32, len(levels))
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "levels": list(self.levels), "null": self.null}
+        plain = {"name": self.name, "levels": list(self.levels), "null": self.null, "fill": self.fill}
+        return {**plain, "spellings": [each.to_json() for each in self.spellings], "buckets": self.buckets}
 
     @staticmethod
     def from_json(fields: dict[str, Any]) -> CategoryPlan:
-        return CategoryPlan(fields["name"], tuple(fields["levels"]), fields["null"])
+        """Plans from before there were spellings have none."""
+        spellings = tuple(map(Spelling.from_json, fields.get("spellings", ())))
+        plain = CategoryPlan(fields["name"], tuple(fields["levels"]), fields["null"], fields.get("fill"))
+        return replace(plain, spellings=spellings, buckets=fields.get("buckets", 0))
 
 
 @dataclass(frozen=True)

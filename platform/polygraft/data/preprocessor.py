@@ -190,8 +190,9 @@ def encode_features(
     for j, feature in enumerate(categories):
         assert feature.category is not None
         column, plan = columns[feature.column], feature.category
-        mapping = plan.mapping(levels_of(column))
-        unknown[feature.column] = encode_codes(column, mapping, plan.null_code, codes[:, j])
+        encoder = encoders.make(feature.encoder[0], feature.encoder[1], beside=plugins)
+        mapping, missing = encoder.mapping(plan, levels_of(column))
+        unknown[feature.column] = encode_codes(column, mapping, missing, codes[:, j])
     for feature in features:
         if feature.numbers:
             encoder = encoders.make(feature.encoder[0], feature.encoder[1], beside=plugins)

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
 from polygraft.data.cleaning.base import Cleaning, Levels
+from polygraft.data.cleaning.levels import Levels as NormalLevels
 from polygraft.data.cleaning.missing import Missing
 from polygraft.data.cleaning.outliers import Outliers
 from polygraft.data.cleaning.rare_levels import RareLevels
+from polygraft.data.columns import as_category, levels_of
 from polygraft.data.encoders.boolean import Boolean
+from polygraft.data.encoders.hashing import Hashing
 from polygraft.data.encoders.standard import Standard
 from polygraft.data.encoders.timestamp import Timestamp
 from polygraft.data.encoders.vocabulary import Vocabulary
-from polygraft.data.fitting import count_levels, fit_number
-from polygraft.data.kernels.encode import encode_numbers
+from polygraft.data.fitting import count_levels, fit_category, fit_number
+from polygraft.data.kernels.encode import encode_codes, encode_numbers
+from polygraft.data.kernels.strings import hashes
 from polygraft.data.known import Held
-from polygraft.data.plans import NumberPlan
+from polygraft.data.plans import CategoryPlan, NumberPlan
 
 ROWS = 5_000
 TRAINING = np.arange(ROWS) % 5 != 0
@@ -96,7 +104,7 @@ def test_rare_levels_are_unknown() -> None:
     assert (plan.levels, plan.null, plan.size) == (("a", "b", "c"), True, 5)
     rare = RareLevels(min_count=3).category(plan, levels)
     assert (rare.levels, rare.null, rare.size) == (("a", "c"), False, 3)
-    assert rare.mapping(["c", "b", "a"]).tolist() == [2, 0, 1]
+    assert rare.codes(["c", "b", "a"]).tolist() == [2, 0, 1]
     assert Vocabulary(max_levels=2).levels("x", levels).levels == ("a", "c")
 
 
@@ -145,3 +153,97 @@ def test_one_part_of_a_moment_says_that_it_is_missing() -> None:
             for part, each in parts.items()
         ]
         assert sum(plan.indicator for plan in plans) == 1
+
+
+TEXTS = st.text(st.sampled_from("aAbB ?\t"), max_size=4)
+
+
+@given(
+    rows=st.lists(st.none() | TEXTS, min_size=1, max_size=30),
+    new=st.lists(st.none() | TEXTS, max_size=10),
+    case=st.booleans(),
+    spaces=st.booleans(),
+    least=st.integers(1, 3),
+)
+def test_levels_are_spelled_before_they_are_counted_and_alike_afterwards(rows, new, case, spaces, least) -> None:
+    def plain(text: str | None) -> str | None:
+        if text is None:
+            return None
+        text = " ".join(text.split()) if spaces else text
+        text = text.lower() if case else text
+        return None if text in ("?", "") else {"a": "b"}.get(text, text)
+
+    spell = NormalLevels(case=case, spaces=spaces, null=("?", ""), same={"a": "b"})
+    column = as_category(pa.chunked_array([rows], pa.string()))
+    steps = [RareLevels(min_count=least), spell]  # wherever it stands
+    plan = fit_category("c", column, chosen=np.ones(len(rows), bool), encoder=Vocabulary(), steps=steps)
+    plan = CategoryPlan.from_json(json.loads(json.dumps(plan.to_json())))
+    counts = Counter(map(plain, rows))
+    nulls = counts.pop(None, 0)
+    assert plan.levels == tuple(sorted(level for level in counts if counts[level] >= least))
+    assert plan.null == (nulls >= least)
+    seen = as_category(pa.chunked_array([[*new, *rows]], pa.string()))
+    codes = np.empty(len(seen), np.int32)
+    mapping, missing = Vocabulary().mapping(plan, levels_of(seen))
+    unknown = encode_codes(seen, mapping, missing, codes)
+    known = {level: i + 1 for i, level in enumerate(plan.levels)} | {None: missing}
+    assert codes.tolist() == [known.get(plain(text), 0) for text in [*new, *rows]]
+    assert unknown == sum(plain(text) is not None and plain(text) not in plan.levels for text in [*new, *rows])
+
+
+@pytest.mark.parametrize(
+    ("settings", "levels", "fill"),
+    [
+        ({"levels": "most_frequent"}, ("a", "b"), "a"),
+        ({"levels": "constant", "level": "none"}, ("a", "b", "none"), "none"),
+        ({"levels": "constant", "level": "b"}, ("a", "b"), "b"),
+        ({}, ("a", "b"), None),
+    ],
+)
+def test_a_missing_category_is_filled_as_it_is_said(settings, levels, fill) -> None:
+    column = as_category(pa.chunked_array([["b", "a", None, "a", "b", None]]))
+    steps = [Missing(**settings), RareLevels(min_count=2)]
+    plan = fit_category("c", column, chosen=np.ones(6, bool), encoder=Vocabulary(), steps=steps)
+    assert (plan.levels, plan.null) == (levels, fill is None)
+    assert Vocabulary().mapping(plan, [])[1] == (3 if fill is None else levels.index(fill) + 1)
+
+
+def test_a_column_without_a_known_level_is_left_to_its_null() -> None:
+    column = as_category(pa.chunked_array([pa.array([None, None], pa.string())]))
+    plan = fit_category(
+        "c", column, chosen=np.ones(2, bool), encoder=Vocabulary(), steps=[Missing(levels="most_frequent")]
+    )
+    assert (plan.null, plan.fill, plan.size) == (True, None, 2)
+
+
+def test_a_plan_from_before_there_were_spellings_is_read() -> None:
+    assert CategoryPlan.from_json({"name": "c", "levels": ["a"], "null": True}) == CategoryPlan("c", ("a",), null=True)
+
+
+def hashed(text: str) -> int:
+    """FNV-1a and MurmurHash3's finaliser, in whole numbers."""
+    word = 0xCBF29CE484222325
+    for byte in text.encode():
+        word = (word ^ byte) * 0x100000001B3 % 2**64
+    word = (word ^ word >> 33) * 0xFF51AFD7ED558CCD % 2**64
+    word = (word ^ word >> 33) * 0xC4CEB9FE1A85EC53 % 2**64
+    return word ^ word >> 33
+
+
+@given(
+    rows=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9), min_size=1),
+    buckets=st.integers(1, 9),
+)
+def test_hashed_levels_are_what_the_hash_says_and_never_unknown(rows, buckets: int) -> None:
+    column = as_category(pa.chunked_array([rows], pa.string()))
+    plan = fit_category("c", column, chosen=np.ones(len(rows), bool), encoder=Hashing(buckets), steps=[])
+    assert plan.size == 1 + buckets + (None in rows)
+    codes = np.empty(len(rows), np.int32)
+    assert encode_codes(column, *Hashing(buckets).mapping(plan, levels_of(column)), codes) == 0
+    assert codes.tolist() == [plan.size - 1 if text is None else 1 + hashed(text) % buckets for text in rows]
+
+
+def test_strings_are_hashed_from_any_slice() -> None:
+    texts = pa.array(["", "a", "ä", "x" * 1000, "木"])
+    assert hashes(texts[1:4]).tolist() == [hashed(text) for text in texts[1:4].to_pylist()]
+    assert not len(hashes(texts[:0]))

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from polygraft.core.kernel import cache_folder
 from polygraft.core.seeding import counter
+from polygraft.data.encoders.vocabulary import Vocabulary
 from polygraft.data.kernels.buffers import buffers
 from polygraft.data.kernels.encode import encode_codes, encode_numbers
 from polygraft.data.kernels.gather import gather, shuffle
@@ -176,8 +177,8 @@ def test_codes_equal_their_twin(data: st.DataObject, texts: list[str | None]) ->
         indices = pa.array([0] * before + [None if text is None else "fedcba".index(text) for text in part], pa.int32())
         chunks.append(pa.DictionaryArray.from_arrays(indices, dictionary).slice(before))
     out = np.empty((len(texts), 2), np.int32)
-    unknown = encode_codes(pa.chunked_array(chunks), plan.mapping(list("fedcba")), plan.null_code, out[:, 1])
-    code = {"a": 1, "c": 2, "e": 3, None: plan.null_code}
+    unknown = encode_codes(pa.chunked_array(chunks), *Vocabulary().mapping(plan, list("fedcba")), out[:, 1])
+    code = {"a": 1, "c": 2, "e": 3, None: Vocabulary().mapping(plan, [])[1]}
     assert out[:, 1].tolist() == [code.get(text, 0) for text in texts]
     assert unknown == sum(text in ("b", "d", "f") for text in texts)
 

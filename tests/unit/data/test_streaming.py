@@ -255,3 +255,20 @@ def test_a_broken_file_is_told_like_one_that_is_read_whole(tmp_path: Path) -> No
 def test_a_small_table_is_held_in_memory(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparation, "stream", lambda *_: pytest.fail("streamed"))
     prepare(spec(folder), tmp_path)
+
+
+@pytest.mark.parametrize("encoder", ["vocabulary", "hashing"])
+def test_spelled_and_filled_levels_are_the_same_in_a_stream(folder: Path, tmp_path: Path, encoder: str) -> None:
+    steps = (
+        ("levels", {"case": True, "null": ["B"], "same": {"a": "c"}}),
+        ("missing", {"levels": "most_frequent"}),
+        ("rare_levels", {}),
+    )
+    described = dataclasses.replace(spec(folder), clean=steps, encode={"carrier": (encoder, {})})
+    found = prepare(described, tmp_path)
+    assert_same(found, streamed(described, tmp_path))
+    feature = next(each for each in found.preprocessor.features if each.column == "carrier")
+    assert feature.category is not None
+    assert feature.category.fill in "cdefgh"
+    codes = found.matrices["categories"][:, found.preprocessor.category_names.index("carrier")]
+    assert codes.min() > 0  # nothing is unknown, and what is missing is filled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -11,6 +12,7 @@ import numpy as np
 
 from polygraft.data.known import Known
 from polygraft.data.plans import CategoryPlan, NumberPlan
+from polygraft.data.spelling import Spelling
 from polygraft.data.training_rows import TrainingRows
 
 
@@ -21,6 +23,17 @@ class Levels:
     counts: Mapping[str, int]
     nulls: int
 
+    def spelled(self, spelling: Spelling) -> Levels:
+        """The same rows, their texts spelled so."""
+        counts: Counter[str] = Counter()
+        nulls = self.nulls
+        for level, count in zip(spelling.of(list(self.counts)), self.counts.values(), strict=True):
+            if level is None:
+                nulls += count
+            else:
+                counts[level] += count
+        return Levels(dict(counts), nulls)
+
 
 class Cleaning(ABC):  # noqa: B024 - a step that has nothing to say of a kind leaves its plans alone
     """A step of `clean:`. Steps are pure functions of a plan and of what the training rows hold, applied in their order."""
@@ -30,6 +43,10 @@ class Cleaning(ABC):  # noqa: B024 - a step that has nothing to say of a kind le
     def wants(self) -> tuple[float, ...]:
         """Quantiles, in [0, 1], that `number` will ask for: all steps' wishes are found in one pass."""
         return ()
+
+    def spelling(self) -> Spelling | None:
+        """How the texts of category columns are spelled before any step sees them; None leaves them alone."""
+        return None
 
     def number(self, plan: NumberPlan, known: Known) -> NumberPlan:
         """The plan of a number column after this step."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from polygraft.data.cleaning.base import Cleaning
+from polygraft.data.cleaning.base import Cleaning, Levels
 from polygraft.data.known import Known
-from polygraft.data.plans import NumberPlan
+from polygraft.data.plans import CategoryPlan, NumberPlan
 
 
 class Missing(Cleaning):
@@ -15,7 +15,10 @@ class Missing(Cleaning):
 
     fill: which number; `constant` takes `value`.
     value: what `constant` fills in, in the column's own unit.
-    indicator: add the indicator to each column that has a missing value in the training rows.
+    indicator: add the indicator to each number column that has a missing value in the training rows.
+    levels: what a missing category becomes: a level of its `own`, the `most_frequent` one (the first by text of equal ones),
+        or `level`, a `constant`.
+    level: what `constant` fills in.
     """
 
     def __init__(
@@ -23,8 +26,11 @@ class Missing(Cleaning):
         fill: Literal["median", "mean", "most_frequent", "constant"] = "median",
         value: float = 0.0,
         indicator: bool = True,
+        levels: Literal["own", "most_frequent", "constant"] = "own",
+        level: str = "missing",
     ) -> None:
         self.fill, self.value, self.indicator = fill, value, indicator
+        self.levels, self.level = levels, level
 
     def wants(self) -> tuple[float, ...]:
         return (0.5,) if self.fill == "median" else ()
@@ -39,3 +45,11 @@ class Missing(Cleaning):
             self.fill
         ]()
         return replace(plan, fill=fill, indicator=indicator)
+
+    def category(self, plan: CategoryPlan, levels: Levels) -> CategoryPlan:
+        if self.levels == "own" or (self.levels == "most_frequent" and not levels.counts):
+            return plan
+        if self.levels == "most_frequent":
+            return replace(plan, null=False, fill=min(levels.counts, key=lambda level: (-levels.counts[level], level)))
+        more = () if plan.buckets else (self.level,)
+        return replace(plan, null=False, fill=self.level, levels=tuple(sorted({*plan.levels, *more})))

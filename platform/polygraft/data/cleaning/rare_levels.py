@@ -21,5 +21,7 @@ class RareLevels(Cleaning):
         self.min_count = min_count
 
     def category(self, plan: CategoryPlan, levels: Levels) -> CategoryPlan:
-        kept = tuple(level for level in plan.levels if levels.counts[level] >= self.min_count)
+        filled = {plan.fill: levels.nulls}  # rows that a step before has given a level
+        counts = {level: levels.counts.get(level, 0) + filled.get(level, 0) for level in plan.levels}
+        kept = tuple(level for level in plan.levels if counts[level] >= self.min_count)
         return replace(plan, levels=kept, null=plan.null and levels.nulls >= self.min_count)

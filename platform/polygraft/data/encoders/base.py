@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -46,3 +47,16 @@ class Encoder(ABC):
     def levels(self, name: str, levels: Levels) -> CategoryPlan:
         """The plan of a category column before the cleaning steps."""
         return CategoryPlan(name)
+
+    def codes(self, plan: CategoryPlan, levels: Sequence[str]) -> np.ndarray:
+        """int32 [levels]: the code of each level, as spelled."""
+        return plan.codes(levels)
+
+    def mapping(self, plan: CategoryPlan, texts: Sequence[str]) -> tuple[np.ndarray, int]:
+        """(int32 [texts], the code of each text, -1 where it means that the value is missing; the code of a missing value)."""
+        spelled = plan.spelled(texts)
+        missing = np.fromiter((text is None for text in spelled), np.bool_, len(spelled))
+        codes = np.where(missing, np.int32(-1), self.codes(plan, [text or "" for text in spelled]))
+        if plan.fill is not None:
+            return codes, int(self.codes(plan, [plan.fill])[0])
+        return codes, plan.size - 1 if plan.null else 0
