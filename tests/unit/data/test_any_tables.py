@@ -17,6 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pyarrow import ipc
 
 import any_tables
+from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import UserError
 from polygraft.data.preparation import Prepared, prepare
 from polygraft.data.preprocessor import Feature
@@ -25,10 +26,15 @@ from polygraft.data.spec import KINDS, SplitSpec, TableSpec, TargetSpec
 
 Y, Z = TargetSpec("y", ("y",), "category"), TargetSpec("z", ("z",), "number")
 SPEC = TableSpec("t", ("t.arrow",), split=SplitSpec(validation=0.2, test=0.2), targets=(Y,))
-READ = tuple(kind for kind in KINDS if kind != "text")  # a text needs an encoder that the suite names
+ENCODERS = [(kind, name) for kind in KINDS for name in catalogue("data/encoders").names(takes=kind)]
 USES: dict[str, dict[str, Any]] = {
     "inferred": {},
-    **{kind: {"columns": {"c": kind}} for kind in READ},
+    **{kind: {"columns": {"c": kind}} for kind in KINDS},
+    **{f"{name} of a {kind}": {"columns": {"c": kind}, "encode": {"c": (name, {})}} for kind, name in ENCODERS},
+    "levels": {
+        "columns": {"c": "category"},
+        "clean": (("levels", {"case": True}), ("missing", {"levels": "most_frequent"})),
+    },
     **{f"target {kind}": {"targets": (TargetSpec("c", ("c",), kind), Z)} for kind in ("category", "number")},
     "target labels": {"targets": (TargetSpec("c", ("c", "y"), "labels"), Z)},
     "weight": {"weight": "c"},
@@ -81,7 +87,7 @@ def test_a_column_of_any_type_in_any_use_is_prepared_or_refused_by_its_name(plac
 @given(data=st.data(), rows=st.sampled_from([0, 1, 40, 40, 40, 60]))
 def test_any_table_is_prepared_as_its_twin_says_or_refused(data: st.DataObject, rows: int) -> None:
     table = data.draw(any_tables.tables(rows))
-    kinds = {name: data.draw(st.sampled_from([None, None, None, *READ])) for name in table.column_names[:-1]}
+    kinds = {name: data.draw(st.sampled_from([None, None, None, *KINDS])) for name in table.column_names[:-1]}
     spec = replace(SPEC, columns={name: kind for name, kind in kinds.items() if kind})
     with tempfile.TemporaryDirectory() as folder:
         made = prepared(table, spec, Path(folder))
