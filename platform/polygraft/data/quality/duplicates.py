@@ -27,7 +27,8 @@ class Duplicates(Check):
             repeated = int(rows.sum()) - len(np.unique(seen.hashes[rows]))
             if repeated:
                 words = f"{repeated:,} rows repeat an earlier one {where}".rstrip()
-                yield Finding("duplicates", "warning", "", repeated, "rows", words)
+                mend = "" if where == "of the test rows" else "clean: [{name: duplicates}, {name: missing}]"
+                yield Finding("duplicates", "warning", "", repeated, "rows", words, mend)
         training = np.unique(seen.hashes[seen.parts == 0])
         for number, name in names.items():
             both = int(np.isin(seen.hashes[seen.parts == number], training).sum()) if number else 0

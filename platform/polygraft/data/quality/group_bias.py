@@ -21,10 +21,10 @@ class GroupBias(Check):
     """
 
     def look(self, seen: Survey) -> Iterable[Finding]:
-        targets = [column for each in seen.spec.targets if each.kind != "number" for column in each.columns]
+        targets = {column: each for each in seen.spec.targets if each.kind != "number" for column in each.columns}
         for name in (each for each in seen.columns if NAMED.search(each)):
             groups = np.asarray(seen.sample.column(name).to_pandas().astype(str))
-            for target in targets:
+            for target, said in targets.items():
                 labels = seen.numbers(target)
                 if not len(labels) or not np.isin(labels[~np.isnan(labels)], (0, 1)).all():
                     continue
@@ -34,9 +34,10 @@ class GroupBias(Check):
                     words = (
                         f"{target} is {rates[low]:.1%} where {name} is {low!r}, {rates[high]:.1%} where it is {high!r}"
                     )
-                    yield Finding(
-                        "group_bias", "warning", f"columns.{name}", rates[low] / rates[high], "of the rate", words
-                    )
+                    rate = rates[low] / rates[high]
+                    step = f"{{name: reweigh, group: {name}, task: {said.task}}}"
+                    mend = f"clean: [{step}, {{name: missing}}]" if said.kind == "category" else ""
+                    yield Finding("group_bias", "warning", f"columns.{name}", rate, "of the rate", words, mend)
 
 
 def _rates(groups: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from polygraft.data.quality.base import Check, Finding, Severity
@@ -38,7 +39,12 @@ class SuspiciousLevels(Check):
             for level, count in found.items():
                 severe: Severity = "note" if level.strip().lower() == "not in universe" else "warning"
                 words = f"{count:,} values of {name} are {level!r}: is that an answer, or a missing value?"
-                yield Finding("suspicious_levels", severe, f"columns.{name}", count, "rows", words)
+                mend = (
+                    ""
+                    if column.moments
+                    else f"clean: [{{name: levels, null: [{json.dumps(level)}]}}, {{name: missing}}]"
+                )
+                yield Finding("suspicious_levels", severe, f"columns.{name}", count, "rows", words, mend)
 
 
 def _words(column: Statistics) -> dict[str, int]:
