@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from polygraft.core.batch import Input
 from polygraft.data.spelling import Spelling
@@ -85,8 +87,8 @@ class CategoryPlan:
 
     def codes(self, levels: Sequence[str]) -> np.ndarray:
         """int32 [levels]: each level's place, as spelled."""
-        code = {level: i + 1 for i, level in enumerate(self.levels)}
-        return np.fromiter((code.get(level, 0) for level in levels), np.int32, len(levels))
+        places = pc.index_in(pa.array(levels, pa.string()), pa.array(self.levels, pa.string()))
+        return np.asarray(places.fill_null(-1), np.int32) + 1
 
     def to_json(self) -> dict[str, Any]:
         plain = {"name": self.name, "levels": list(self.levels), "null": self.null, "fill": self.fill}

@@ -54,9 +54,12 @@ class Encoder(ABC):
 
     def mapping(self, plan: CategoryPlan, texts: Sequence[str]) -> tuple[np.ndarray, int]:
         """(int32 [texts], the code of each text, -1 where it means that the value is missing; the code of a missing value)."""
-        spelled = plan.spelled(texts)
-        missing = np.fromiter((text is None for text in spelled), np.bool_, len(spelled))
-        codes = np.where(missing, np.int32(-1), self.codes(plan, [text or "" for text in spelled]))
+        if not plan.spellings:
+            codes = self.codes(plan, texts)
+        else:
+            spelled = plan.spelled(texts)
+            missing = np.fromiter((text is None for text in spelled), np.bool_, len(spelled))
+            codes = np.where(missing, np.int32(-1), self.codes(plan, [text or "" for text in spelled]))
         if plan.fill is not None:
             return codes, int(self.codes(plan, [plan.fill])[0])
         return codes, plan.size - 1 if plan.null else 0
