@@ -19,7 +19,7 @@ from polygraft.data.cleaning.levels import Levels as NormalLevels
 from polygraft.data.cleaning.missing import Missing
 from polygraft.data.cleaning.outliers import Outliers
 from polygraft.data.cleaning.rare_levels import RareLevels
-from polygraft.data.columns import as_category, levels_of
+from polygraft.data.columns import as_category, as_timestamp, levels_of
 from polygraft.data.encoders.boolean import Boolean
 from polygraft.data.encoders.hashing import Hashing
 from polygraft.data.encoders.standard import Standard
@@ -247,3 +247,14 @@ def test_strings_are_hashed_from_any_slice() -> None:
     texts = pa.array(["", "a", "ä", "x" * 1000, "木"])
     assert hashes(texts[1:4]).tolist() == [hashed(text) for text in texts[1:4].to_pylist()]
     assert not len(hashes(texts[:0]))
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "+05:30", "Pacific/Kiritimati"])
+def test_a_moment_is_encoded_alike_in_any_zone_over_both_changes_of_the_clocks(zone: str) -> None:
+    hours = np.datetime64("2013-03-30T00") + np.arange(0, 24 * 250, 7).astype("timedelta64[h]")
+    plain = pa.chunked_array([pa.array(hours.astype("datetime64[s]"))])
+    zoned = plain.cast(pa.timestamp("s", "UTC")).cast(pa.timestamp("ms", zone))
+    parts = [Timestamp().parts(as_timestamp(each)) for each in (plain, zoned)]
+    assert parts[0].keys() == parts[1].keys()
+    for name, values in parts[0].items():
+        assert np.array_equal(np.asarray(values), np.asarray(parts[1][name])), name
