@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from polygraft.core.errors import Fault, UserError, fault, nearest
+from polygraft.data.advice import Advice, advice
 from polygraft.data.inference import Inferred, infer
 from polygraft.data.profile import Profile, profile
 from polygraft.data.tables import read_file
@@ -21,13 +22,14 @@ WIDTH = 64
 
 @dataclass(frozen=True)
 class Start:
-    """One file as a table of the suite. targets: its target columns, with what is known of each."""
+    """One file as a table of the suite. targets: its target columns, with what is known of each. advice: of the quality checks."""
 
     name: str
     source: str
     rows: int
     columns: Mapping[str, Inferred]
     targets: Mapping[str, Profile]
+    advice: Advice = field(default_factory=Advice)
 
     @property
     def features(self) -> dict[str, Inferred]:
@@ -62,11 +64,14 @@ def starts(files: Sequence[Path], targets: Sequence[str], folder: Path) -> list[
             faults.append(Fault("--target", f"{len(having)} files have a column '{target}'." if having else lack))
     if faults:
         raise UserError(faults)
-    return [
-        Start(name, os.path.relpath(file, folder), len(table), infer(table), owners[name])
-        for file, (name, table) in zip(files, tables.items(), strict=True)
-        if owners[name]
-    ]
+    made = []
+    for file, (name, table) in zip(files, tables.items(), strict=True):
+        if owners[name]:
+            plain = Start(name, os.path.relpath(file, folder), len(table), infer(table), owners[name])
+            kinds = {column: each.kind for column, each in plain.features.items() if each.kind is not None}
+            classes = {column: _is_class(known) for column, known in plain.targets.items()}
+            made.append(replace(plain, advice=advice(table, kinds, [*plain.dropped], classes)))
+    return made
 
 
 def suite_text(name: str, tables: Sequence[Start]) -> str:
@@ -112,25 +117,25 @@ def _table(table: Start) -> list[str]:
     if table.dropped:
         lines.append("    drop:")
         lines += [f"      - {_quoted(column)}   # {why}" for column, why in table.dropped.items()]
-    return [
-        *lines,
-        "    clean: [missing, outliers, rare_levels]   # fitted on the training rows alone, kept with the model",
-        "    split: {by: random, validation: 0.1, test: 0.2}   # or time, group, column: say which column",
-    ]
+    lines += [f"    {table.advice.clean()}", f"    {table.advice.split()}"]
+    return [*lines, *(f"    # {words}" for words in table.advice.told)]
 
 
 def _tasks(table: Start) -> list[str]:
     """The lines of a table's tasks: a class where there are few levels or no numbers, a value otherwise."""
     lines = []
     for column, known in table.targets.items():
-        classes = not known.number or known.levels <= CLASSES
-        objective = "classification" if classes else "regression"
+        objective = "classification" if _is_class(known) else "regression"
         missing = f", {known.missing:,} missing (masked)" if known.missing else ""
         lines += [
             f"  {_name(Path(column))}:   # {known.levels:,} distinct values{missing}",
             f"    {{data: {table.name}, target: {_quoted(column)}, objective: {objective}}}",
         ]
     return lines
+
+
+def _is_class(known: Profile) -> bool:
+    return not known.number or known.levels <= CLASSES
 
 
 def _name(path: Path) -> str:

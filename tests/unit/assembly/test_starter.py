@@ -62,3 +62,30 @@ def test_a_target_that_cannot_be_one_is_refused(table, tmp_path, targets, said):
     with pytest.raises(UserError) as caught:
         starts([table], targets, tmp_path)
     assert str(caught.value) == said
+
+
+def test_what_the_checks_recommend_is_written_with_its_reason_and_trains(tmp_path):
+    rows = pd.DataFrame(
+        {
+            "when": pd.date_range("2024-01-01", periods=ROWS, freq="h"),
+            "town": ["Ulm", "?", "Graz", "Bern"] * (ROWS // 4),
+            "told": [i % 2 + i / 1000 for i in range(ROWS)],
+            "late": [i % 2 for i in range(ROWS)],
+        }
+    )
+    rows.to_parquet(tmp_path / "trips.parquet")
+    text = suite_text("mine", starts([tmp_path / "trips.parquet"], ["late"], tmp_path))
+    assert '    clean: [{name: levels, null: ["?"]}, missing, outliers, rare_levels]   # these texts look' in text
+    assert '    split: {by: time, column: "when", validation: 0.1, test: 0.2}   # dated rows' in text
+    assert "    # told alone tells late: AUC 1.0000. Is it known beforehand?; drop: [told]" in text
+    (tmp_path / "suite.yaml").write_text(text)
+    (prepared,) = prepare_tables(load(tmp_path / "suite.yaml"), tmp_path / "cache").values()
+    assert prepared.schema["town"]["levels"] == ["Bern", "Graz", "Ulm"]
+    assert prepared.splits["train"].max() < prepared.splits["test"].min()
+
+
+def test_a_split_by_time_that_leaves_a_part_without_a_class_is_not_written(tmp_path):
+    days = pd.date_range("2024-01-01", periods=ROWS)
+    rows = pd.DataFrame({"when": days, "x": range(ROWS), "late": [int(i < 40) for i in range(ROWS)]})
+    rows.to_parquet(tmp_path / "trips.parquet")
+    assert "split: {by: random" in suite_text("mine", starts([tmp_path / "trips.parquet"], ["late"], tmp_path))
