@@ -42,7 +42,8 @@ clean("small", 1000)
 clean("small", 2**40)
 before, began = peak(), time.perf_counter()
 prepared = clean(sys.argv[2], int(sys.argv[3]))
-print(time.perf_counter() - began, peak() - before, prepared.rows)
+streamed = (cache / "tables" / prepared.fingerprint / "rows").is_dir()
+print(time.perf_counter() - began, peak() - before, prepared.rows, int(streamed))
 """
 
 
@@ -59,14 +60,14 @@ def write(file: Path, groups: int) -> int:
     return groups * int(group.nbytes)
 
 
-def measure(folder: Path, name: str, memory: int) -> tuple[float, float, int]:
-    """(seconds, MiB above what the process took before, rows)."""
+def measure(folder: Path, name: str, memory: int) -> tuple[float, float, int, bool]:
+    """(seconds, MiB above what the process took before, rows, whether it was cleaned in a stream)."""
     command = [sys.executable, "-c", PROGRAM, str(folder), name, str(memory)]
     told = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True
     )
-    seconds, grown, rows = told.stdout.split()
-    return float(seconds), int(grown) / 2**20, int(rows)
+    seconds, grown, rows, streamed = told.stdout.split()
+    return float(seconds), int(grown) / 2**20, int(rows), streamed == "1"
 
 
 def main() -> None:
@@ -80,11 +81,11 @@ def main() -> None:
         group = write(folder / "group.parquet", 1)
         for name, times in (("four", 4), ("sixteen", 16)):
             size = write(folder / f"{name}.parquet", -(-times * allowed * 2**20 // group))
-            seconds, peak, rows = measure(folder, name, allowed * 2**20)
+            seconds, peak, rows, _ = measure(folder, name, allowed * 2**20)
             print(
                 f"beyond memory  {rows:,} rows, {size / 2**20:,.0f} MiB, {allowed} MiB allowed: peak {peak:,.0f} MiB, {seconds:.1f} s, {rows / seconds / 1e6:.2f}M rows/s"
             )
-        seconds, peak, rows = measure(folder, "sixteen", 2**40)
+        seconds, peak, rows, _ = measure(folder, "sixteen", 2**40)
         print(
             f"in memory      {rows:,} rows, {size / 2**20:,.0f} MiB, all of it allowed: peak {peak:,.0f} MiB, {seconds:.1f} s, {rows / seconds / 1e6:.2f}M rows/s"
         )

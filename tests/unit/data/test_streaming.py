@@ -253,8 +253,11 @@ def test_a_broken_file_is_told_like_one_that_is_read_whole(tmp_path: Path) -> No
 
 
 def test_a_small_table_is_held_in_memory(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparation, "stream", lambda *_: pytest.fail("streamed"))
-    prepare(spec(folder), tmp_path)
+    asked: list[object] = []
+    monkeypatch.setattr(preparation, "stream", lambda *given: asked.append(given))
+    prepared = prepare(spec(folder), tmp_path)
+    assert not asked
+    assert {each.name for each in (tmp_path / "tables" / prepared.fingerprint).glob("rows*")} == {"rows.arrow"}
 
 
 @pytest.mark.parametrize("encoder", ["vocabulary", "hashing"])

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -32,8 +32,8 @@ def test_the_flag_wins_over_the_environment(monkeypatch, flag, environment, expe
 
 
 @contextmanager
-def server(answer: bytes | None) -> Iterator[str]:
-    """A server that takes one connection and answers so, or closes it (b""), or keeps silent (None)."""
+def server(answer: bytes | None, heard: list[bytes] | None = None) -> Iterator[str]:
+    """A server that takes one connection and answers so, or closes it (b""), or keeps silent (None). heard: gets what it was told."""
     listener = socket.create_server(("127.0.0.1", 0))
     connections = []
 
@@ -43,7 +43,9 @@ def server(answer: bytes | None) -> Iterator[str]:
         except OSError:
             return
         connections.append(connection)
-        connection.recv(64)
+        told = connection.recv(64)
+        if heard is not None:
+            heard.append(told)
         if answer is not None:
             connection.sendall(answer)
             connection.close()
@@ -87,11 +89,22 @@ def test_what_is_no_address_is_refused(value):
     assert told.startswith(f"--address: '{value}' is no address of a Ray cluster. Give HOST:PORT")
 
 
-def test_a_grpc_server_passes():
-    with server(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])) as address:
+def test_a_grpc_server_is_greeted_and_passes():
+    heard: list[bytes] = []
+    with server(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), heard) as address:
         probe(Address(address, "--address"), timeout_s=2)
+    assert [told[:24] for told in heard] == [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
 
 
-def test_a_ray_of_our_own_is_not_knocked_at():
-    probe(Address(None, "default"))
-    probe(Address("auto", "--address"))
+@pytest.mark.parametrize(("value", "knocks"), [(None, 0), ("auto", 0), ("127.0.0.1:1", 1)])
+def test_only_an_address_is_knocked_at(monkeypatch, value, knocks):
+    knocked: list[tuple[str, int]] = []
+
+    def knock(place: tuple[str, int], **_: float) -> None:
+        knocked.append(place)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", knock)
+    with pytest.raises(UserError) if knocks else nullcontext():
+        probe(Address(value, "--address"))
+    assert len(knocked) == knocks

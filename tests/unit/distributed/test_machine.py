@@ -26,9 +26,18 @@ def test_more_workers_than_cpus_are_refused_with_the_mend(workers, there, mend):
     assert "or give the --address of a larger cluster." in str(caught.value)
 
 
-def test_as_many_workers_as_cpus_pass():
-    require_cpus(toy_suite.toy(workers={"count": 2}), 2)
-    require_cpus(toy_suite.toy(workers={"count": 5, "min": 1, "max": 5}), 2)
+@pytest.mark.parametrize(
+    ("workers", "enough"), [({"count": 2}, 2), ({"count": 2, "threads": 3}, 6), ({"count": 5, "min": 2, "max": 5}, 2)]
+)
+def test_the_least_number_of_workers_decides_to_the_cpu(workers, enough):
+    def passes(there: int) -> bool:
+        try:
+            require_cpus(toy_suite.toy(workers=workers), there)
+        except UserError:
+            return False
+        return True
+
+    assert [passes(there) for there in (enough - 1, enough, enough + 1)] == [False, True, True]
 
 
 def test_gpus_are_said():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import re
+from collections.abc import Callable
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,6 +37,23 @@ VALUES = st.recursive(
 )
 
 
+def outcome(work: Callable[[], Any], refusal: type[Exception]) -> Any:
+    """What the work gives, or its refusal; anything else that it raises ends the test."""
+    try:
+        return work()
+    except refusal as error:
+        return error
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is made of what JSON has, and nothing that a YAML tag could bring in."""
+    if isinstance(value, dict):
+        return all(type(key) is str and is_plain(each) for key, each in value.items())
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
 @given(VALUES)
 def test_set_reads_any_json_value_as_it_is(value: object) -> None:
     assert read_value(json.dumps(value, ensure_ascii=False)) == value
@@ -42,14 +61,26 @@ def test_set_reads_any_json_value_as_it_is(value: object) -> None:
 
 @given(st.text(max_size=40))
 def test_set_gives_a_plain_value_or_says_what_is_wrong(text: str) -> None:
-    with suppress(ValueError):
-        json.dumps(read_value(text))
+    found = outcome(lambda: read_value(text), ValueError)
+    assert str(found).strip() if isinstance(found, ValueError) else is_plain(found)
 
 
-@given(st.binary(max_size=200))
+WRITTEN = st.dictionaries(st.text("abcyn01", min_size=1), VALUES, min_size=1, max_size=3).map(
+    lambda value: json.dumps(value, ensure_ascii=False).encode()
+)
+"""Suites' bytes; random ones alone are hardly ever a mapping."""
+
+
+@given(st.binary(max_size=200) | WRITTEN | st.builds(lambda raw, more: raw[:-1] + more, WRITTEN, st.binary(max_size=9)))
 def test_no_bytes_whatever_end_in_anything_but_a_fault(raw: bytes) -> None:
-    with suppress(UserError):
-        read_text(raw, "f")
+    found = outcome(lambda: read_text(raw, "f"), UserError)
+    if isinstance(found, UserError):
+        assert found.faults
+        assert all(each.where.split(":")[0] == "f" and each.what for each in found.faults)
+        return
+    value, places = found
+    assert is_plain(value)
+    assert all(re.fullmatch(r"f:\d+", place) for place in places.values())
 
 
 AWKWARD = st.text("?:-#{}[]&*!|>'\"%@`,0aZ ~\\=<", min_size=1) | st.text(st.characters(codec="utf-8"), min_size=1)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from polygraft.core.errors import UserError
+from polygraft.tracking import server
 from polygraft.tracking.journal import Entry
 from polygraft.tracking.mlflow_tracker import RunFacts, open_client, open_run, tracking_uri
 from polygraft.tracking.provenance import flat, git_commit, metric_key
@@ -176,8 +177,12 @@ def test_a_name_that_nobody_knows_is_refused_in_time():
     assert time.monotonic() - start < 10
 
 
-def test_files_need_no_server():
-    require_reachable("sqlite:////nowhere/mlflow.db")
+@pytest.mark.parametrize(("uri", "asks"), [("sqlite:////nowhere/mlflow.db", 0), ("runs", 0), ("http://host:1", 1)])
+def test_only_a_server_is_asked(monkeypatch, uri, asks):
+    asked: list[float] = []
+    monkeypatch.setattr(server, "_within", lambda seconds, ask: asked.append(seconds))
+    require_reachable(uri)
+    assert len(asked) == asks
 
 
 def test_passwords_are_not_shown():

@@ -11,7 +11,7 @@ RARE, VERY_RARE = 0.1, 0.001
 
 
 class Imbalance(Check):
-    """Targets of classes whose rarest class has less than a tenth of the rows of an even share."""
+    """Targets of classes whose rarest class has less than a fifth of the rows of an even share."""
 
     def look(self, seen: Survey) -> Iterable[Finding]:
         for target in seen.spec.targets:
