@@ -30,7 +30,7 @@ def evaluate(model: str | Path | Model, data: str | Path, table: str | None = No
 
 
 def _labels(model: Model, rows: Any, task: str, table: str, where: str) -> Batch:
-    targets, present = model.targets[task].encode(rows, where)
+    targets, present = model.targets[task].encode(model.preprocessors[table].extended(rows, where), where)
     weight = model.suite.data[table].weight
     weights = np.asarray(rows[weight]) if weight and weight in rows.column_names else np.ones(len(targets))
     return Batch(

@@ -11,7 +11,7 @@ from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
 from polygraft.data.batches import batch_size_faults
 from polygraft.data.preparation import Prepared, prepare
-from polygraft.data.spec import SplitSpec, TableSpec, TargetSpec
+from polygraft.data.spec import SeriesSpec, SplitSpec, TableSpec, TargetSpec, WindowSpec, ahead_name
 from polygraft.data.streaming import Runner, one_by_one
 from polygraft.suite.schema import Suite, TableSuite, TaskSuite
 
@@ -67,6 +67,8 @@ def table_spec(suite: Suite, name: str) -> TableSpec:
         clean=tuple((step.name, step.settings) for step in table.clean),
         encode={column: (encoder.name, encoder.settings) for column, encoder in table.encode.items()},
         sampling=(table.sampling.name, table.sampling.settings),
+        series=_series(suite, name),
+        by_length=table.by_length,
         split=SplitSpec(**table.split.model_dump()),
         targets=tuple(
             TargetSpec(task, tuple(each.targets), _kind(suite, each))
@@ -77,6 +79,24 @@ def table_spec(suite: Suite, name: str) -> TableSpec:
         memory=table.memory_bytes,
         where=Place(suite, name),
         plugins=suite.folder,
+    )
+
+
+def _series(suite: Suite, name: str) -> SeriesSpec | None:
+    """What the data room is told of a table's series: of what lies ahead only what a task asks for, for it is no feature."""
+    said = suite.data[name].series
+    if said is None:
+        return None
+    asked = {column for task in tasks_of(suite, name).values() for column in task.targets}
+    ahead = {
+        column: tuple(each for each in rows if ahead_name(column, each) in asked) for column, rows in said.ahead.items()
+    }
+    return SeriesSpec(
+        said.time,
+        tuple(said.by),
+        {column: tuple(lags) for column, lags in said.lags.items()},
+        {column: WindowSpec(each.length, each.lag) for column, each in said.windows.items()},
+        {column: rows for column, rows in ahead.items() if rows},
     )
 
 

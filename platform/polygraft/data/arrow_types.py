@@ -54,4 +54,11 @@ def is_binary(type_: pa.DataType) -> bool:
 
 def is_list(type_: pa.DataType) -> bool:
     """Whether its values are lists."""
-    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
+    types = pa.types
+    whole = types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_)
+    return bool(whole or is_list_view(type_))
+
+
+def is_list_view(type_: pa.DataType) -> bool:
+    """Whether its values are stretches of one array, which may overlap."""
+    return bool(pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_))

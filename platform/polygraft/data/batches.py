@@ -61,7 +61,10 @@ class TableStream(Stream):
         bounds = shard_bounds(batch_size, num_shards)
         self._first, self._last = bounds[shards.start], bounds[shards.stop]
         self._sizes = [bounds[shard + 1] - bounds[shard] for shard in shards]
-        self._orders = {name: Order(seed, name, table.splits["train"], table.shares) for name, table in tables.items()}
+        self._orders = {
+            name: Order(seed, name, table.splits["train"], table.shares, table.buckets(batch_size))
+            for name, table in tables.items()
+        }
         self._drawers = {name: Drawer(table) for name, table in tables.items()}
 
     def epoch_steps(self, table: str) -> int:

@@ -24,7 +24,7 @@ from pyarrow import ipc
 from polygraft.data.images import Images
 from polygraft.data.ragged import Encoded, Ragged
 
-FORMAT = 2
+FORMAT = 3
 """Of what lies in the cache: raise it with every change of what `prepare` computes or writes."""
 
 
@@ -106,7 +106,9 @@ def _to_arrow(array: Encoded) -> pa.Array:
     if isinstance(array, Images):
         array = array.array
     if isinstance(array, Ragged):
-        return pa.LargeListArray.from_arrays(pa.array(array.offsets), _to_arrow(array.values))
+        return pa.LargeListViewArray.from_arrays(
+            pa.array(array.starts), pa.array(array.lengths), _to_arrow(array.values)
+        )
     column = pa.array(np.ascontiguousarray(array).reshape(-1))
     for size in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, size)
@@ -114,10 +116,10 @@ def _to_arrow(array: Encoded) -> pa.Array:
 
 
 def _from_arrow(column: pa.Array) -> Encoded:
-    if isinstance(column, pa.LargeListArray):
+    if isinstance(column, pa.LargeListViewArray):
         values = _from_arrow(column.values)
         assert isinstance(values, np.ndarray)
-        return Ragged(values, column.offsets.to_numpy(zero_copy_only=True))
+        return Ragged(values, column.offsets.to_numpy(zero_copy_only=True), column.sizes.to_numpy(zero_copy_only=True))
     shape = [len(column)]
     while isinstance(column, pa.FixedSizeListArray):
         shape.append(column.type.list_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from polygraft.core.errors import Fault, UserError, nearest
 from polygraft.data import splits
 from polygraft.data.columns import UnfitError, as_floats, conform
 from polygraft.data.inference import infer_column
+from polygraft.data.series import Chains, chains, extended, extended_spec, labels_within, series_faults
 from polygraft.data.spec import KINDS, Kind, Step, TableSpec
 from polygraft.data.tables import check_names
 from polygraft.data.targets import Labels, infinite, read_labels, split_faults
@@ -47,13 +49,25 @@ class Checked:
 def check(spec: TableSpec, table: pa.Table) -> Checked:
     """The table's columns, labels, weights and parts. Raises UserError with every fault that was found."""
     check_names(table, spec.where("source") or spec.name)
+    made = None
+    if spec.series is not None:
+        if faults := series_faults(spec, table):
+            raise UserError(faults)
+        try:
+            made = chains(spec.series, table)
+        except UnfitError as error:
+            setting, _, what = str(error).partition(": ")
+            raise UserError([spec.fault(f"series.{setting}", what)]) from None
+        table = extended(spec.series, table, made)
+        spec = extended_spec(spec)
     faults = [*names_faults(spec, table), *steps_faults(spec)]
     checked = Checked()
     faults += _read_features(spec, table, checked)
+    faults += length_faults(spec, checked.features)
     faults += _read_labels(spec, table, checked)
     faults += read_weights(spec, table, checked)
     if spec.split.by == "random" or spec.split.column in table.column_names:
-        faults += _read_parts(spec, table, checked)
+        faults += _read_parts(spec, table, checked, made)
     if faults:
         raise UserError(faults)
     return checked
@@ -142,6 +156,13 @@ def _read_features(spec: TableSpec, table: pa.Table, checked: Checked) -> list[F
     return faults
 
 
+def length_faults(spec: TableSpec, features: Mapping[str, tuple[Kind, Step]]) -> list[Fault]:
+    """Batches of rows of like length need something that has a length."""
+    if not spec.by_length or any(kind in ("list", "text") for kind, _ in features.values()):
+        return []
+    return [spec.fault("by_length", "no feature is a list or a text, so all rows are as long. Leave by_length out.")]
+
+
 def _kind(spec: TableSpec, name: str, column: pa.ChunkedArray) -> tuple[Kind, str]:
     """The kind of a column, and what is wrong with it."""
     if spec.columns.get(name) in KINDS:
@@ -213,7 +234,7 @@ def read_weights(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fau
     return []
 
 
-def _read_parts(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
+def _read_parts(spec: TableSpec, table: pa.Table, checked: Checked, made: Chains | None) -> list[Fault]:
     """The split, and whether each part has what each task needs."""
     column = table.column(spec.split.column) if spec.split.column and spec.split.by != "random" else None
     try:
@@ -221,6 +242,9 @@ def _read_parts(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Faul
     except UnfitError as error:
         setting, _, what = str(error).partition(": ")
         return [spec.fault(f"split.{setting}", what)]
+    if made is not None:
+        for task, labels in checked.labels.items():
+            checked.labels[task] = labels_within(spec, labels, made, checked.parts)
     rows = {name: np.flatnonzero(checked.parts == part) for name, part in splits.NAMES.items()}
     faults = []
     for name, wanted in (("train", 1), ("validation", spec.split.validation), ("test", spec.split.test)):

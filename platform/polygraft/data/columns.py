@@ -7,7 +7,7 @@
 | timestamp | timestamp or date32                                  |
 | category  | dictionary<int32, string>, one dictionary for all chunks |
 | text      | large_string, valid UTF-8 |
-| list      | large_list of numbers, booleans or valid large_string |
+| list      | large_list, or large_list_view, of numbers, booleans or valid large_string |
 | image     | large_binary, files as they are, or fixed-size lists of uint8, pixels |
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polygraft.data.arrow_types import computable, is_binary, is_list, is_text, kind_of
+from polygraft.data.arrow_types import computable, is_binary, is_list, is_list_view, is_text, kind_of
 from polygraft.data.spec import Kind
 
 
@@ -192,10 +192,22 @@ def as_list(column: pa.ChunkedArray) -> pa.ChunkedArray:
     plain = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.large_string()}[items]
     if items == "number" and pa.types.is_integer(type_.value_type):
         plain = type_.value_type  # as levels they are written without a point
-    column = column.cast(pa.large_list(plain))
+    if is_list_view(type_):
+        column = pa.chunked_array([_stretches(chunk, plain) for chunk in column.chunks], pa.large_list_view(plain))
+    else:
+        column = column.cast(pa.large_list(plain))
     if items == "category" and any(_not_utf8(chunk.values) is not None for chunk in column.chunks):
         raise UnfitError("a text in one of its lists is not valid UTF-8.")
     return column
+
+
+def _stretches(views: pa.Array, items: pa.DataType) -> pa.Array:
+    """The same stretches of items of another type: no list is written out. A missing one holds nothing."""
+    valid = np.asarray(views.is_valid())
+    starts = np.where(valid, np.asarray(views.offsets, np.int64), 0)
+    lengths = np.where(valid, np.asarray(views.sizes, np.int64), 0)
+    mask = None if valid.all() else pa.array(~valid)
+    return pa.LargeListViewArray.from_arrays(pa.array(starts), pa.array(lengths), views.values.cast(items), mask=mask)
 
 
 def as_image(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -22,10 +22,11 @@ from polygraft.data.cache import Digest, map_arrays, once, read_json, write_arra
 from polygraft.data.checks import Checked, check
 from polygraft.data.fitting import fit
 from polygraft.data.preprocessor import Preprocessor, encode_features
-from polygraft.data.ragged import Encoded
+from polygraft.data.ragged import Encoded, Ragged
 from polygraft.data.recipes import Recipe, recipe
 from polygraft.data.resampling import sample
 from polygraft.data.row_steps import Changed, change_rows, changes
+from polygraft.data.sampling import Buckets
 from polygraft.data.spec import TableSpec
 from polygraft.data.streaming import Runner, one_by_one, stream, too_large
 from polygraft.data.tables import find, read
@@ -41,6 +42,7 @@ class Prepared:
     weights: float32 [rows]. splits: `train`, `validation`, `test`, int64 row numbers, ascending.
     shape: what a stem is built from. fingerprint: of all that decides the arrays; equal content, equal fingerprint.
     shares: float64 [training rows], how often each comes beside the others; None where each comes once an epoch.
+    by_length: of how many batches the rows are sorted by length together; 0 of none.
     changed: what each row step of `clean:` did to the training rows. schema: by raw column its kind, Arrow type and, for a
         category, its levels.
     """
@@ -57,6 +59,14 @@ class Prepared:
     fingerprint: str
     changed: tuple[Changed, ...] = ()
     shares: np.ndarray | None = None
+    by_length: int = 0
+
+    def buckets(self, batch_size: int) -> Buckets | None:
+        """How batches of rows of like length are made; None where the suite does not ask for them, or all rows are as long."""
+        ragged = [each.lengths for each in self.inputs.values() if isinstance(each, Ragged)]
+        if not self.by_length or not ragged:
+            return None
+        return Buckets(np.sum(ragged, 0), batch_size, self.by_length)
 
     @property
     def rows(self) -> int:
@@ -173,7 +183,7 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     changed = change_rows(spec, table, checked)
     features = fit(spec, checked)
     encoded, _ = encode_features(features, checked.columns, spec.plugins)
-    preprocessor = Preprocessor(features, spec.plugins)
+    preprocessor = Preprocessor(features, spec.plugins, spec.series)
     if bad := preprocessor.infinite(cast(np.ndarray, encoded["numbers"])):
         mend = "Pull it in, clean: [{name: outliers}], or drop the column."
         what = "a value so far from the training rows' that 32 bits do not hold it"
@@ -225,5 +235,6 @@ def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
         preprocessor=preprocessor,
         fingerprint=fingerprint,
         changed=changes(folder / "changed.json"),
+        by_length=spec.by_length,
         shares=arrays["shares"][arrays["part"] == parts.TRAINING] if "shares" in arrays else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +22,8 @@ from polygraft.data.encoders.own_input import InputEncoder
 from polygraft.data.plans import Bend, CategoryPlan, InputPlan, NumberPlan
 from polygraft.data.ragged import Encoded
 from polygraft.data.recipes import from_pandas
-from polygraft.data.spec import Kind
+from polygraft.data.series import chains, extended
+from polygraft.data.spec import Kind, SeriesSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,15 +74,34 @@ class Feature:
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """Raw rows -> `numbers`, `categories` and the other inputs, as the training rows said. plugins: where the user's own encoders lie."""
+    """Raw rows -> `numbers`, `categories` and the other inputs, as the training rows said.
+
+    plugins: where the user's own encoders lie. series: what the raw rows are moments of; their past is what is among them.
+    """
 
     features: tuple[Feature, ...]
     plugins: Path | None = None
+    series: SeriesSpec | None = None
 
     @property
     def columns(self) -> dict[str, Kind]:
         """Name and kind of each raw column that `encode` needs."""
-        return {feature.column: feature.kind for feature in self.features}
+        kinds: dict[str, Kind] = {feature.column: feature.kind for feature in self.features}
+        if self.series is None:
+            return kinds
+        read: dict[str, Kind] = dict.fromkeys(self.series.read, "number")
+        read |= dict.fromkeys(self.series.by, "category")
+        read[self.series.time] = "timestamp"
+        return read | {name: kind for name, kind in kinds.items() if name not in self.series.made}
+
+    def extended(self, table: pa.Table, where: str = "") -> pa.Table:
+        """Raw rows with the columns that are made of their series, labels ahead among them. Raises UserError."""
+        if self.series is None:
+            return table
+        try:
+            return extended(self.series, table, chains(self.series, table))
+        except UnfitError as error:
+            raise fault(f"the series' {error}", where) from None
 
     @property
     def number_names(self) -> list[str]:
@@ -141,14 +161,18 @@ class Preprocessor:
         """The columns that features are made of, in their kinds' forms. Raises UserError, all faults at once."""
         names = rows.column_names if isinstance(rows, pa.Table) else [str(name) for name in rows.columns]
         faults = []
-        for feature in self.features:
-            if (count := names.count(feature.column)) != 1:
-                what = "is there more than once." if count else f"is missing.{nearest(feature.column, names)}"
-                faults.append(Fault(where, f"the column '{feature.column}' ({feature.kind}) {what}"))
-        found = [feature for feature in self.features if names.count(feature.column) == 1]
-        table = rows if isinstance(rows, pa.Table) else from_pandas(rows[[feature.column for feature in found]], where)
+        for name, kind in self.columns.items():
+            if (count := names.count(name)) != 1:
+                what = "is there more than once." if count else f"is missing.{nearest(name, names)}"
+                faults.append(Fault(where, f"the column '{name}' ({kind}) {what}"))
+        if faults and self.series is not None:
+            raise UserError(faults)
+        found = [name for name in self.columns if names.count(name) == 1]
+        table = self.extended(rows if isinstance(rows, pa.Table) else from_pandas(rows[found], where), where)
         columns = {}
-        for feature in found:
+        for feature in self.features:
+            if feature.column not in table.column_names or names.count(feature.column) > 1:
+                continue
             try:
                 columns[feature.column] = conform(_as_trained(table.column(feature.column), feature), feature.kind)
             except UnfitError as error:
@@ -160,15 +184,18 @@ class Preprocessor:
     def save(self, folder: Path) -> None:
         """Write it into `folder`, as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / FILE, {"format": 2, "features": [feature.to_json() for feature in self.features]})
+        series = asdict(self.series) if self.series else None
+        features = [feature.to_json() for feature in self.features]
+        write_json(folder / FILE, {"format": 3, "features": features, "series": series})
 
     @staticmethod
     def load(folder: Path, plugins: Path | None = None) -> Preprocessor:
         """What `save` wrote there. plugins: the folder whose `plugins/` holds the user's own encoders, if any is used."""
         saved = read_json(folder / FILE)
-        if saved["format"] != 2:
-            raise fault(f"format {saved['format']} is not known; this polygraft reads 2.", str(folder / FILE))
-        return Preprocessor(tuple(map(Feature.from_json, saved["features"])), plugins)
+        if saved["format"] not in (2, 3):  # 2 is from before there were series
+            raise fault(f"format {saved['format']} is not known; this polygraft reads 2 and 3.", str(folder / FILE))
+        series = SeriesSpec.from_json(saved["series"]) if saved.get("series") else None
+        return Preprocessor(tuple(map(Feature.from_json, saved["features"])), plugins, series)
 
 
 def encode_features(

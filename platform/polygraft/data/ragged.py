@@ -1,4 +1,4 @@
-"""Rows of different lengths, end to end in one array; they are padded when a batch is drawn, never in the cache."""
+"""Rows of different lengths as stretches of one array, which may overlap; they are padded when a batch is drawn, never in the cache."""
 
 from __future__ import annotations
 
@@ -17,18 +17,35 @@ STEP = 8
 
 @dataclass(frozen=True)
 class Ragged:
-    """values: int32 [total] or float32 [total, channels]; offsets: int64 [rows + 1], where each row begins, and the end."""
+    """values: int32 [total] or float32 [total, channels]; starts, lengths: int64 [rows], where each row begins, and how long it is."""
 
     values: np.ndarray
-    offsets: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    @staticmethod
+    def end_to_end(values: np.ndarray, lengths: np.ndarray) -> Ragged:
+        """Rows of these lengths, one behind the other."""
+        return Ragged(values, np.cumsum(lengths, dtype=np.int64) - lengths, lengths)
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.starts)
 
-    @property
-    def lengths(self) -> np.ndarray:
-        """int64 [rows]."""
-        return np.diff(self.offsets)
+    def row(self, number: int) -> np.ndarray:
+        """One row's values, a view."""
+        return self.values[self.starts[number] : self.starts[number] + self.lengths[number]]
+
+    def reads(self, rows: np.ndarray) -> np.ndarray:
+        """bool [total]: the values that any of these rows (int64) holds."""
+        edges = np.zeros(len(self.values) + 1, np.int64)
+        np.add.at(edges, self.starts[rows], 1)
+        np.subtract.at(edges, self.starts[rows] + self.lengths[rows], 1)
+        return edges.cumsum()[:-1] > 0
+
+    def holding(self, marked: np.ndarray) -> np.ndarray:
+        """bool [rows]: whether a row holds any of the marked values (bool [total])."""
+        before = np.concatenate([[0], np.cumsum(marked)])
+        return before[self.starts + self.lengths] > before[self.starts]
 
     def padded(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """These rows (int64) as ([rows, length, ...], bool [rows, length]): what is beyond a row's own length is 0.
@@ -38,7 +55,7 @@ class Ragged:
         """
         from polygraft.data.kernels.gather import gather_ragged
 
-        longest = int((self.offsets[rows + 1] - self.offsets[rows]).max(initial=1))
+        longest = int(self.lengths[rows].max(initial=1))
         length = -(-longest // STEP) * STEP
         out = np.zeros((len(rows), length, *self.values.shape[1:]), self.values.dtype)
         mask = np.zeros((len(rows), length), np.bool_)
@@ -46,7 +63,7 @@ class Ragged:
         words, places = (
             each.view(np.uint32).reshape(*shape, width) for each, shape in ((self.values, (-1,)), (out, mask.shape))
         )
-        gather_ragged(words, self.offsets, rows, places, mask)
+        gather_ragged(words, self.starts, self.lengths, rows, places, mask)
         return out, mask
 
 
@@ -59,13 +76,14 @@ Encoded = np.ndarray | Ragged | Images
 
 
 def shortened(rows: Ragged, longest: int) -> Ragged:
-    """Every row without what is beyond its first `longest` values; itself where none is longer."""
+    """Every row without what is beyond its first `longest` values, which nobody holds any more."""
     lengths = np.minimum(rows.lengths, longest)
-    offsets = np.cumsum([0, *lengths], dtype=np.int64)
-    if offsets[-1] == rows.offsets[-1]:
-        return rows
-    kept = np.arange(offsets[-1]) + np.repeat(rows.offsets[:-1] - offsets[:-1], lengths)
-    return Ragged(rows.values[kept], offsets)
+    short = Ragged(rows.values, rows.starts, lengths)
+    kept = short.reads(np.arange(len(rows)))
+    if kept.all():
+        return short
+    places = np.concatenate([[0], kept.cumsum()])
+    return Ragged(rows.values[kept], places[rows.starts], lengths)
 
 
 def dense(inputs: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, np.ndarray]:

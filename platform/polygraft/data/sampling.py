@@ -7,6 +7,9 @@ t * batch_size to (t + 1) * batch_size of it, and shard s of S the positions s *
 Where rows come by chance, an epoch has as many draws as there are training rows, in an order of its own: a row of share p comes
 floor(p * rows) or ceil(p * rows) times, by systematic resampling (Kitagawa 1996, https://doi.org/10.2307/1390750, appendix): the
 shares lie end to end on a line, and points at equal distances, moved together by chance, say which are taken.
+
+Where rows of like length are wanted together, the rows of so many whole batches of an epoch are sorted by length, cut into
+batches again, and these stand in an order of their own: every row still comes once an epoch, in whichever batch.
 """
 
 from __future__ import annotations
@@ -23,18 +26,43 @@ def shard_bounds(batch_size: int, num_shards: int) -> list[int]:
     return [shard * batch_size // num_shards for shard in range(num_shards + 1)]
 
 
+@dataclass(frozen=True)
+class Buckets:
+    """Batches of rows of like length. lengths: int64, of every row of the table. pool: batches whose rows are sorted together."""
+
+    lengths: np.ndarray
+    batch_size: int
+    pool: int
+
+    def sort(self, order: np.ndarray, first: int, seed: int, *words: int | str) -> None:
+        """Sort the order of an epoch, which begins at position `first` of the line, in place; seed, words: what chance is drawn by.
+
+        A batch that two epochs share is left as it is.
+        """
+        from polygraft.data.kernels.gather import shuffle
+
+        begin = -first % self.batch_size
+        whole = (len(order) - begin) // self.batch_size
+        for batch in range(0, whole, self.pool):
+            some = order[begin + batch * self.batch_size :][: min(self.pool, whole - batch) * self.batch_size]
+            batches = np.arange(len(some) // self.batch_size)
+            shuffle(batches, counter(seed, *words, batch))  # else every pool would go from short to long
+            by_length = some[np.argsort(self.lengths[some], kind="stable")]
+            some[:] = by_length.reshape(-1, self.batch_size)[batches].ravel()
+
+
 @dataclass
 class Order:
     """The endless line of one table's training rows.
 
-    rows: int64, the numbers of the training rows in the table, ascending. shares: float64 [rows], of each, where it comes by
-        chance; None: each once an epoch.
+    rows: int64, the numbers of the training rows in the table, ascending. shares: float64 [rows], of each, where it by chance; None: each once an epoch. buckets: how rows of like length are brought together, if they are.
     """
 
     seed: int
     table: str
     rows: np.ndarray
     shares: np.ndarray | None = None
+    buckets: Buckets | None = None
     _epochs: dict[int, np.ndarray] = field(default_factory=dict)  # the last two permutations that were looked at
 
     def epoch(self, number: int) -> np.ndarray:
@@ -46,6 +74,8 @@ class Order:
                 del self._epochs[min(self._epochs)]
             order = self._drawn(number).astype(np.int32 if self.rows[-1] < 2**31 else np.int64)
             shuffle(order, counter(self.seed, "epoch", self.table, number))
+            if self.buckets:
+                self.buckets.sort(order, number * len(order), self.seed, "buckets", self.table, number)
             self._epochs[number] = order
         return self._epochs[number]
 

@@ -41,6 +41,67 @@ class SplitSpec:
 
 
 @dataclass(frozen=True)
+class WindowSpec:
+    """The `length` values of a column that end `lag` rows before the row itself; 0 is the row's own."""
+
+    length: int
+    lag: int = 0
+
+
+@dataclass(frozen=True)
+class SeriesSpec:
+    """A table whose rows are moments of one series, or of several, and the columns that are made of it.
+
+    time: the column of their order. by: rows with equal values there are one series. lags, windows, ahead: by column; of
+    `ahead` only what is a task's target.
+    """
+
+    time: str
+    by: tuple[str, ...] = ()
+    lags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    windows: Mapping[str, WindowSpec] = field(default_factory=dict)
+    ahead: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> SeriesSpec:
+        """What `dataclasses.asdict` made of one."""
+        rows = {role: {name: tuple(each) for name, each in fields[role].items()} for role in ("lags", "ahead")}
+        windows = {name: WindowSpec(**each) for name, each in fields["windows"].items()}
+        return SeriesSpec(fields["time"], tuple(fields["by"]), windows=windows, **rows)
+
+    @property
+    def shifted(self) -> dict[str, tuple[str, int]]:
+        """Each made column that holds the value of another row: its name, to (of which column, how many rows later)."""
+        past = {lag_name(name, each): (name, -each) for name, lags in self.lags.items() for each in lags}
+        return past | {ahead_name(name, each): (name, each) for name, rows in self.ahead.items() for each in rows}
+
+    @property
+    def made(self) -> list[str]:
+        """The names of all made columns."""
+        return [*self.shifted, *map(window_name, self.windows)]
+
+    @property
+    def read(self) -> list[str]:
+        """The columns that features are made of, and those that order them."""
+        return list(dict.fromkeys([*self.lags, *self.windows, self.time, *self.by]))
+
+
+def lag_name(column: str, rows: int) -> str:
+    """What a column of values `rows` ago is called."""
+    return f"{column} lag {rows}"
+
+
+def ahead_name(column: str, rows: int) -> str:
+    """What a column of values `rows` later is called."""
+    return f"{column} ahead {rows}"
+
+
+def window_name(column: str) -> str:
+    """What a column of windows is called."""
+    return f"{column} window"
+
+
+@dataclass(frozen=True)
 class TargetSpec:
     """What one task wants to know. columns: one, but for `labels`: one for each label."""
 
@@ -58,7 +119,9 @@ class TableSpec:
     clean: cleaning steps in order, fitted on the training rows. encode: an encoder for a column, in place of its kind's.
     where: `file:line` of a dotted path inside the table (`columns.month`, `drop.0`, `split.column`, `clean.1.method`;
         `targets.<task>` is that task's target). It answers an unknown path by its nearest known parent.
+    series: where the rows are moments of series, and which columns are made of that.
     sampling: how often a training row comes, a sampler and its settings.
+    by_length: of how many batches the rows are sorted by length together, so that little is padded; 0 of none.
     memory: bytes that preparing may take, beside what the process takes anyway; a larger table is cleaned in a stream.
     plugins: the folder whose `plugins/` may hold the user's own cleaning steps and encoders.
     """
@@ -73,7 +136,9 @@ class TableSpec:
     encode: Mapping[str, Step] = field(default_factory=dict)
     split: SplitSpec = field(default_factory=SplitSpec)
     targets: tuple[TargetSpec, ...] = ()
+    series: SeriesSpec | None = None
     sampling: Step = ("uniform", {})
+    by_length: int = 0
     seed: int = 0
     memory: int = 4 * 2**30
     where: Callable[[str], str] = nowhere
@@ -96,6 +161,7 @@ class TableSpec:
             "encode": {column: [name, dict(settings)] for column, (name, settings) in sorted(self.encode.items())},
             "split": dataclasses.asdict(self.split),
             "targets": [dataclasses.asdict(target) for target in self.targets],
+            "series": dataclasses.asdict(self.series) if self.series else None,
             "sampling": [self.sampling[0], dict(self.sampling[1])],
             "seed": self.seed,
         }

@@ -86,7 +86,7 @@ def values_of(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
 
 
 def _by_time(column: pa.ChunkedArray, validation: float, test: float) -> np.ndarray:
-    column = _times(column)
+    column = times(column)
     if column.null_count:
         raise UnfitError(f"column: {column.null_count:,} rows have no time, so they belong nowhere.")
     order = np.asarray(pc.rank(column, tiebreaker="min"), np.int64) - 1  # rows strictly before this one's time
@@ -96,7 +96,7 @@ def _by_time(column: pa.ChunkedArray, validation: float, test: float) -> np.ndar
     return np.where(order >= test_from, TEST, np.where(order >= validation_from, VALIDATION, TRAINING)).astype(np.uint8)
 
 
-def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def times(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column in a type whose order is that of time: texts as moments, since '9' stands behind '10'. NaN is null."""
     try:
         column = single(column)

@@ -16,7 +16,7 @@ from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
 from polygraft.data.arrays import join, map_folder, write_places
 from polygraft.data.blocks import TEXT_BLOCK, Reader, schema_of
-from polygraft.data.checks import encoder_gives, encoder_of, names_faults, steps_faults
+from polygraft.data.checks import encoder_gives, encoder_of, length_faults, names_faults, steps_faults
 from polygraft.data.cleaning import registry as cleaning
 from polygraft.data.cleaning.base import Cleaning
 from polygraft.data.columns import UnfitError
@@ -90,6 +90,8 @@ def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:
     schema = schema_of(files, spec.columns)
     empty = schema.empty_table()
     faults = [*names_faults(spec, empty), *steps_faults(spec)]
+    if spec.series is not None:
+        faults = [spec.fault("series", "series are not made in a stream. Allow more: memory; or leave series out.")]
     apart = {column for target in spec.targets for column in target.columns} | set(spec.drop) | {spec.weight}
     if spec.split.by in ("group", "column"):
         apart.add(spec.split.column)
@@ -107,6 +109,7 @@ def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:
             problem = f"'{name}' is a {kind}, and these are not cleaned in a stream. Allow more: memory; or drop it."
         faults += [spec.fault(f"encode.{name}", problem)] if problem else []
         features[name] = (kind, step)
+    faults += length_faults(spec, features)
     if not faults and not features:
         faults.append(spec.fault("", "no column is left to be a feature."))
     if not faults and catalogue("data/samplers", spec.plugins)[spec.sampling[0]].facts.get("takes") != "once":

@@ -12,6 +12,7 @@ from polygraft.suite.mentions import mentions
 from polygraft.suite.mixing import mixing_faults
 from polygraft.suite.schema import SplitSuite, Suite, TableSuite, TaskSuite, resolved
 from polygraft.suite.sections import BALANCER_KEYS
+from polygraft.suite.series import series_faults
 from polygraft.suite.words import shown
 
 Found = Iterator[tuple[str, str]]
@@ -81,6 +82,7 @@ def cross_faults(suite: Suite, tables: Sequence[str], tasks: Sequence[str], room
     yield from _by_task(suite, tasks, rooms["balancing"].get(suite.balancer.name))
     yield from _train(suite, tasks, rooms)
     yield from mixing_faults(suite, tables, rooms)
+    yield from series_faults(suite)
     yield from _workers(suite)
     if suite.transfer is not None:
         yield "transfer", "plans are not built into this version. Leave transfer out: one phase then trains everything."

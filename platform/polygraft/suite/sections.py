@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from polygraft.core.kinds import Choice, Either, ListOf, MappingOf, Null, Range, Scalar
-from polygraft.suite.fields import Room, Taking, gather
+from polygraft.suite.fields import Room, Short, Taking, gather
 
 Key = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 """A name that may stand in a metric's key: letters, digits, _ and -."""
@@ -54,13 +54,35 @@ class SplitSuite(Section):
     test: Annotated[float | str | bool, _SHARE] = 0.2
 
 
+class WindowSuite(Section):
+    """The `length` values of a column that end `lag` rows before the row itself; 0 is the row's own."""
+
+    length: Count
+    lag: Annotated[int, Field(ge=0)] = 0
+
+
+class SeriesSuite(Section):
+    """A table whose rows are moments of a series; by: columns whose equal values are one series, where there are several.
+
+    lags: by column, how many rows ago; `load lag 24` is then a feature. windows: by column; `load window` is then a list of
+    its last values, never of a later one. ahead: by column, how many rows later; `load ahead 24` may then be a task's target.
+    """
+
+    time: str
+    by: list[str] = []
+    lags: dict[str, Annotated[list[Count], Field(min_length=1)]] = {}
+    windows: dict[str, Annotated[WindowSuite, Short("length", int)]] = {}
+    ahead: dict[str, Annotated[list[Count], Field(min_length=1)]] = {}
+
+
 class TableSuite(Section):
     """A table: where its rows come from and what is done to them.
 
     columns: what inference would get wrong. weight: a column of row weights. clean: in this order. encode: by column,
-    where the kind's own encoder is not wanted. stem: absent, the one for the kinds of its columns. sampling: how often a
-    training row comes. memory: what preparing may
-    take; a table for which that is too little is cleaned in a stream.
+    where the kind's own encoder is not wanted. series: what is made of rows that are moments. stem: absent, the one for the kinds of its columns. by_length:
+    of so many batches at a time the rows are sorted by the length of their lists and texts, so that little is padded; 0 of
+    none. sampling: how often a training row comes. memory: what preparing may take; a table for which that is too little is
+    cleaned in a stream.
     """
 
     source: Annotated[str | dict[str, str], Taking(Either((_TEXT, MappingOf(_TEXT))))]
@@ -74,6 +96,8 @@ class TableSuite(Section):
     ]
     split: SplitSuite = SplitSuite()
     encode: dict[str, Annotated[Named, Room("data/encoders")]] = {}
+    series: SeriesSuite | None = None
+    by_length: Annotated[int, Field(ge=0)] = 0
     stem: Annotated[Named, Room("models/stems")] | None = None
     sampling: Annotated[Named, Room("data/samplers")] = Named(name="uniform")
     memory: Size = "4GB"

@@ -34,7 +34,7 @@ def encoded(encoder: List, column: pa.ChunkedArray, chosen: np.ndarray) -> tuple
     plan = encoder.fit("c", conformed, chosen)
     found, unknown = encoder.apply(plan, conformed)
     assert isinstance(found, Ragged)
-    return np.split(found.values, found.offsets[1:-1]), unknown, plan
+    return [found.row(row) for row in range(len(found))], unknown, plan
 
 
 @given(made=columns(NUMBERS, pa.float64()), data=st.data())
@@ -121,3 +121,25 @@ def test_infinity_is_refused_with_its_row(bad: float) -> None:
     if math.isinf(bad):
         with pytest.raises(UnfitError, match="infinite"):
             encoder.fit("c", worse, np.ones(3, bool))
+
+
+@given(data=st.data())
+def test_stretches_that_overlap_are_the_lists_that_they_spell_out(data) -> None:
+    items = data.draw(st.lists(st.none() | st.floats(-9, 9, width=32), min_size=1, max_size=12))
+    pairs = data.draw(st.lists(st.tuples(*[st.integers(0, len(items))] * 2).map(sorted), min_size=1, max_size=12))
+    valid = data.draw(st.lists(st.booleans(), min_size=len(pairs), max_size=len(pairs)))
+    kind = data.draw(st.sampled_from([pa.ListViewArray, pa.LargeListViewArray]))
+    integer = pa.int32() if kind is pa.ListViewArray else pa.int64()
+    starts, lengths = (pa.array(each, integer) for each in zip(*((a, b - a) for a, b in pairs), strict=True))
+    views = kind.from_arrays(
+        starts, lengths, pa.array(items, pa.float32()), mask=pa.array([not each for each in valid])
+    )
+    cut = data.draw(st.integers(0, len(pairs)))
+    column = pa.chunked_array([views.slice(0, cut), views.slice(cut)])
+    spelled = pa.chunked_array([pa.array(column.to_pylist(), pa.list_(pa.float64()))])
+    encoder = List()
+    plan = encoder.fit("c", conform(spelled, "list"), np.ones(len(pairs), bool))
+    one, two = (encoder.apply(plan, conform(each, "list"))[0] for each in (spelled, column))
+    assert isinstance(one, Ragged)
+    assert isinstance(two, Ragged)
+    assert all(np.array_equal(one.row(row), two.row(row)) for row in range(len(pairs)))

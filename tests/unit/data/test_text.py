@@ -49,7 +49,7 @@ def encoded(encoder: Text, column: pa.ChunkedArray, chosen: np.ndarray) -> tuple
     found, unknown = encoder.apply(plan, column)
     assert isinstance(found, Ragged)
     assert found.values.dtype == np.int32
-    return plan, [row.tolist() for row in np.split(found.values, found.offsets[1:-1])], unknown
+    return plan, [found.row(row).tolist() for row in range(len(found))], unknown
 
 
 def cut(text: str | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -41,26 +42,25 @@ class List(InputEncoder):
         self.of, self.length, self.max_length, self.max_levels = of, length, max_length, max_levels
 
     def fit(self, name: str, column: pa.ChunkedArray, chosen: np.ndarray) -> InputPlan:
-        items, lengths = _flat(column)
-        training = np.repeat(chosen, lengths)
+        items, rows = _taken_apart(column)
+        training = rows.reads(np.flatnonzero(chosen))  # an item of several windows counts once
         state = self._levels(items, training) if self._has_levels(column.type) else _scale(items, training)
         kind, channels = ("tokens", ()) if "levels" in state else ("series", (1,))
         shape = (self.length, *channels)
         if self.length:
             return InputPlan(Input(f"{kind}/{name}", kind, shape, size=_size(state)), state)
-        longest = self.max_length or int(lengths[chosen].max(initial=1)) or 1
+        longest = self.max_length or int(rows.lengths[chosen].max(initial=1)) or 1
         return InputPlan(Input(f"{kind}/{name}", kind, shape, longest, _size(state), masked=True), state)
 
     def apply(self, plan: InputPlan, column: pa.ChunkedArray) -> tuple[Encoded, int]:
-        items, lengths = _flat(column)
-        offsets = np.cumsum([0, *lengths], dtype=np.int64)
+        items, rows = _taken_apart(column)
         unknown = 0
         if plan.input.kind == "tokens":
             values, strange = _codes(items, plan.state["levels"])
-            unknown = int(np.count_nonzero(np.diff(np.concatenate([[0], np.cumsum(strange)])[offsets])))
+            unknown = int(rows.holding(strange).sum())
         else:
-            values = _standard(items, plan.state, offsets)
-        rows = Ragged(values, offsets)
+            values = _standard(items, plan.state, rows)
+        rows = replace(rows, values=values)
         if self.length:
             return _even(rows, np.asarray(column.is_valid()), self.length), unknown
         return shortened(rows, plan.input.length), unknown
@@ -75,11 +75,20 @@ class List(InputEncoder):
         return {"levels": sorted(frequent[: self.max_levels])}
 
 
-def _flat(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
-    """(all items end to end, int64 [rows], each list's length)."""
+def _taken_apart(column: pa.ChunkedArray) -> tuple[pa.Array, Ragged]:
+    """(all items, the stretch of them that each list is: the places of items are its values)."""
     lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
-    parts = [chunk.flatten() for chunk in column.chunks]
-    return pa.concat_arrays(parts) if parts else pa.array([], column.type.value_type), lengths
+    if pa.types.is_large_list_view(column.type):
+        starts, items, count = [np.empty(0, np.int64)], [], 0
+        for chunk in column.chunks:
+            starts.append(chunk.offsets.to_numpy() + count)
+            items.append(chunk.values)
+            count += len(chunk.values)
+        stretches = Ragged(np.arange(count), np.concatenate(starts), lengths)
+    else:
+        items = [chunk.flatten() for chunk in column.chunks]
+        stretches = Ragged.end_to_end(np.arange(lengths.sum()), lengths)
+    return pa.concat_arrays(items) if items else pa.array([], column.type.value_type), stretches
 
 
 def _numbers(items: pa.Array) -> np.ndarray:
@@ -103,16 +112,17 @@ def _scale(items: pa.Array, training: np.ndarray) -> dict[str, float]:
     return {"mean": mean, "scale": deviation if deviation > 1e-12 * abs(mean) else 1.0}
 
 
-def _standard(items: pa.Array, state: Any, offsets: np.ndarray) -> np.ndarray:
+def _standard(items: pa.Array, state: Any, rows: Ragged) -> np.ndarray:
     """float32 [items, 1]. Raises UnfitError for what is infinite, or too large for 32 bits."""
     values = _numbers(items)
     with np.errstate(over="ignore"):
         scaled = np.nan_to_num((values - state["mean"]) / state["scale"], nan=0.0, posinf=np.inf, neginf=-np.inf)
         scaled = scaled.astype(np.float32)
-    bad = np.flatnonzero(np.isinf(scaled))
-    if len(bad):
-        row = int(np.searchsorted(offsets, bad[0], side="right"))
-        raise UnfitError(f"{values[bad[0]]} in the list of row {row:,} is infinite, or too large for 32 bits.")
+    bad = np.isinf(scaled)
+    if bad.any() and (holding := np.flatnonzero(rows.holding(bad))).size:
+        row = int(holding[0])
+        value = values[rows.row(row)[bad[rows.row(row)]][0]]
+        raise UnfitError(f"{value} in the list of row {row + 1:,} is infinite, or too large for 32 bits.")
     return scaled[:, None]
 
 
@@ -132,7 +142,7 @@ def _even(rows: Ragged, valid: np.ndarray, length: int) -> np.ndarray:
             f"the list in row {wrong[0] + 1:,} has {rows.lengths[wrong[0]]:,} items, and length is {length}."
         )
     out = np.zeros((len(rows), length, *rows.values.shape[1:]), rows.values.dtype)
-    out[valid] = rows.values.reshape(-1, *out.shape[1:])
+    out[valid] = rows.values[rows.starts[valid, None] + np.arange(length)]
     return out
 
 

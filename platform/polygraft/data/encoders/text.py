@@ -61,8 +61,7 @@ class Text(InputEncoder):
 
     def apply(self, plan: InputPlan, column: pa.ChunkedArray) -> tuple[Encoded, int]:
         rows = _tokens(plan.state, column, plan.input.length)
-        places = np.flatnonzero(rows.values == plan.state["unknown"])
-        return rows, len(np.unique(np.searchsorted(rows.offsets, places, side="right")))
+        return rows, int(rows.holding(rows.values == plan.state["unknown"]).sum())
 
     def _train(self, texts: pa.ChunkedArray) -> dict[str, Any]:
         """No token is special: a text that spells one out would become padding."""
@@ -147,7 +146,7 @@ def _tokens(state: Any, texts: pa.ChunkedArray, longest: int | None) -> Ragged:
     """Every text's tokens; a missing one has none, not even those at its ends."""
     tokenizer = _loaded(state["tokenizer"], longest)
     valid = np.asarray(texts.is_valid())
-    parts, lengths, row = [], [np.zeros(1, np.int64)], 0
+    parts, lengths, row = [], [np.empty(0, np.int64)], 0
     for strings in _strings(texts):
         found = [each.ids for each in tokenizer.encode_batch_fast(strings)]
         found = [ids if known else [] for ids, known in zip(found, valid[row : row + ROWS], strict=False)]
@@ -155,4 +154,4 @@ def _tokens(state: Any, texts: pa.ChunkedArray, longest: int | None) -> Ragged:
         parts.append(np.fromiter(chain.from_iterable(found), np.int32, int(lengths[-1].sum())))
         row += len(found)
     values = np.concatenate([np.empty(0, np.int32), *parts]) + np.int32(state["shift"])
-    return Ragged(values, np.cumsum(np.concatenate(lengths)))
+    return Ragged.end_to_end(values, np.concatenate(lengths))

@@ -22,15 +22,15 @@ def shuffle(order, seed):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gather_ragged(values, offsets, index, out, mask):  # type: ignore[no-untyped-def]
-    """out[i, :n] = values[offsets[index[i]] : offsets[index[i] + 1]] and mask[i, :n] = True, n that row's length.
+def gather_ragged(values, starts, lengths, index, out, mask):  # type: ignore[no-untyped-def]
+    """out[i, :n] = values[starts[index[i]] : starts[index[i]] + n] and mask[i, :n] = True, n that row's length.
 
     values: uint32 [total, width]; out: uint32 [len(index), length, width], length >= n; mask: bool [len(index), length]. What is
     beyond n is left as it is.
     """
     for i in range(len(index)):
-        first = offsets[index[i]]
-        for at in range(offsets[index[i] + 1] - first):
+        first = starts[index[i]]
+        for at in range(lengths[index[i]]):
             mask[i, at] = True
             for j in range(values.shape[1]):
                 out[i, at, j] = values[first + at, j]
