@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polygraft.cli.output import as_json, overrides, print_json, print_table, suite_file
+from polygraft.cli.output import as_json, near, overrides, print_json, print_table, suite_file
 
 if TYPE_CHECKING:
     from polygraft.studies.arms import Arm
@@ -120,7 +120,8 @@ def _notes(found: Comparison) -> None:
         click.echo(f"Static weights, chosen on validation at the first seed: {told}.")
     for run, reason in (found.failed or {}).items():
         click.echo(f"failed: {run}: {reason}")
-    click.echo(f"csv {found.csv}")
+    if found.csv:
+        click.echo(f"csv {near(found.csv)}")
 
 
 def _figures(found: Comparison, arms: list[Arm]) -> list[tuple[object, ...]]:
