@@ -16,9 +16,9 @@ from polygraft.data.columns import UnfitError, levels_of
 from polygraft.data.encoders import registry as encoders
 from polygraft.data.encoders.base import Encoder
 from polygraft.data.encoders.own_input import InputEncoder
+from polygraft.data.feature import Feature
 from polygraft.data.known import Held, Known
 from polygraft.data.plans import CategoryPlan, NumberPlan
-from polygraft.data.preprocessor import Feature
 from polygraft.data.spec import TableSpec
 from polygraft.data.splits import TRAINING
 

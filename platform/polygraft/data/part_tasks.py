@@ -17,8 +17,9 @@ from polygraft.data.cache import once
 from polygraft.data.checks import Checked, read_weights
 from polygraft.data.columns import UnfitError, conform
 from polygraft.data.encoders import registry as encoders
+from polygraft.data.feature import encode_features
 from polygraft.data.parts import Part
-from polygraft.data.preprocessor import Preprocessor, encode_features
+from polygraft.data.preprocessor import Preprocessor
 from polygraft.data.spec import Kind, Step, TableSpec
 from polygraft.data.splits import NAMES
 from polygraft.data.streamed_splits import Look, Splitter, look

@@ -23,6 +23,7 @@ class NumberPlan:
     """A number x becomes (bend(clip(x or fill, low, high)) - mean) / scale; `indicator` adds a column that is 1 where x is missing.
 
     name: of the encoded column. fill: NaN until a step says otherwise; then the mean is taken.
+    nearest, references: a missing x becomes the mean of so many nearest of so many training rows instead, encoded; 0: no.
     knots: what a bending encoder's `bend` goes by (see Encoder), if anything; few encoders bend.
     """
 
@@ -33,6 +34,8 @@ class NumberPlan:
     mean: float = 0.0
     scale: float = 1.0
     indicator: bool = False
+    nearest: int = 0
+    references: int = 0
     knots: tuple[float, ...] = ()
 
     def clip(self, values: Any) -> Any:

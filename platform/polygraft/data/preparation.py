@@ -19,9 +19,10 @@ from polygraft.core.errors import UserError, fault
 from polygraft.data import splits as parts
 from polygraft.data.arrays import map_folder
 from polygraft.data.cache import Digest, map_arrays, once, read_json, write_arrays
-from polygraft.data.checks import Checked, check
+from polygraft.data.checks import check
+from polygraft.data.feature import encode_features
 from polygraft.data.fitting import fit
-from polygraft.data.preprocessor import Preprocessor, encode_features
+from polygraft.data.preprocessor import Preprocessor
 from polygraft.data.ragged import Encoded, Ragged
 from polygraft.data.recipes import Recipe, recipe
 from polygraft.data.resampling import sample
@@ -188,7 +189,10 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
         mend = "Pull it in, clean: [{name: outliers}], or drop the column."
         what = "a value so far from the training rows' that 32 bits do not hold it"
         raise UserError([spec.fault(f"columns.{name}", f"'{name}' has {what}. {mend}") for name in bad])
-    targets = _targets(checked)
+    training = np.flatnonzero(checked.parts == parts.TRAINING)
+    preprocessor = preprocessor.with_neighbours(encoded, checked.columns, training, spec.seed)
+    preprocessor.fill(encoded, checked.columns)
+    targets = {task: labels.target(training, checked.weights) for task, labels in checked.labels.items()}
     shares = sample(spec, table, checked)
     arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}
     arrays |= {name: array for name, array in encoded.items() if not isinstance(array, np.ndarray) or array.size}
@@ -200,11 +204,6 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     preprocessor.save(folder / "preprocessor")
     write_json(folder / "changed.json", [each.to_json() for each in changed])
     write_json(folder / "targets.json", {task: target.to_json() for task, target in targets.items()})
-
-
-def _targets(checked: Checked) -> dict[str, Target]:
-    training = np.flatnonzero(checked.parts == parts.TRAINING)
-    return {task: labels.target(training, checked.weights) for task, labels in checked.labels.items()}
 
 
 def _splits(part: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +15,10 @@ from polygraft.core.atomic import write_json
 from polygraft.core.batch import Inputs
 from polygraft.core.errors import Fault, UserError, fault, nearest
 from polygraft.data.cache import read_json
-from polygraft.data.columns import UnfitError, conform, levels_of
-from polygraft.data.encoders import registry as encoders
-from polygraft.data.encoders.own_input import InputEncoder
-from polygraft.data.plans import Bend, CategoryPlan, InputPlan, NumberPlan
+from polygraft.data.columns import UnfitError, conform
+from polygraft.data.feature import Feature, encode_features, number_columns, own_input
+from polygraft.data.neighbours import Neighbours, missing_in, references
+from polygraft.data.plans import CategoryPlan, NumberPlan
 from polygraft.data.ragged import Encoded
 from polygraft.data.recipes import from_pandas
 from polygraft.data.series import chains, extended
@@ -32,56 +31,16 @@ FILE = "preprocessor.json"
 
 
 @dataclass(frozen=True)
-class Feature:
-    """One raw column and what becomes of it.
-
-    type: of the raw column in the training table, as Arrow writes it. encoder: its name and settings.
-    numbers: the plan of each part (see Encoder.parts), by its name; or category, or input: the plan of the whole.
-    """
-
-    column: str
-    kind: Kind
-    type: str
-    encoder: tuple[str, Mapping[str, Any]]
-    numbers: Mapping[str, NumberPlan]
-    category: CategoryPlan | None = None
-    input: InputPlan | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "column": self.column,
-            "kind": self.kind,
-            "type": self.type,
-            "encoder": {"name": self.encoder[0], "settings": dict(self.encoder[1])},
-            "numbers": {part: plan.to_json() for part, plan in self.numbers.items()},
-            "category": self.category.to_json() if self.category else None,
-            "input": self.input.to_json() if self.input else None,
-        }
-
-    @staticmethod
-    def from_json(fields: Mapping[str, Any]) -> Feature:
-        category, own = fields["category"], fields.get("input")
-        return Feature(
-            fields["column"],
-            fields["kind"],
-            fields["type"],
-            (fields["encoder"]["name"], fields["encoder"]["settings"]),
-            {part: NumberPlan.from_json(plan) for part, plan in fields["numbers"].items()},
-            CategoryPlan.from_json(category) if category else None,
-            InputPlan.from_json(own) if own else None,
-        )
-
-
-@dataclass(frozen=True)
 class Preprocessor:
     """Raw rows -> `numbers`, `categories` and the other inputs, as the training rows said.
 
-    plugins: where the user's own encoders lie. series: what the raw rows are moments of; their past is what is among them.
+    plugins: where the user's own encoders lie. neighbours: training rows by which missing numbers are filled, if any are. series: what the raw rows are moments of; their past is what is among them.
     """
 
     features: tuple[Feature, ...]
     plugins: Path | None = None
     series: SeriesSpec | None = None
+    neighbours: Neighbours | None = None
 
     @property
     def columns(self) -> dict[str, Kind]:
@@ -122,7 +81,7 @@ class Preprocessor:
 
     def kept(self, mapped: Mapping[str, Encoded]) -> dict[str, Encoded]:
         """The inputs beyond numbers and categories, from what of them lies in the cache."""
-        own = [_own(feature, self.plugins) for feature in self.features if feature.input is not None]
+        own = [own_input(feature, self.plugins) for feature in self.features if feature.input is not None]
         return {plan.input.name: encoder.kept(plan, mapped[plan.input.name]) for encoder, plan in own}
 
     def _number_plans(self) -> list[NumberPlan]:
@@ -149,7 +108,28 @@ class Preprocessor:
         if bad := self.infinite(cast(np.ndarray, encoded["numbers"])):
             names = ", ".join(f"'{name}'" for name in bad)
             raise fault(f"an infinite value, or one too large for 32 bits, in {names}.", where)
+        self.fill(encoded, columns)
         return encoded
+
+    def with_neighbours(
+        self, encoded: Mapping[str, Encoded], columns: Mapping[str, pa.ChunkedArray], training: np.ndarray, seed: int
+    ) -> Preprocessor:
+        """The same with the training rows (int64) that its plans want kept, of encoded conformed columns."""
+        plans = self._number_plans()
+        if not any(plan.nearest for plan in plans):
+            return self
+        numbers = cast(np.ndarray, encoded["numbers"])
+        return replace(self, neighbours=references(plans, numbers, self._missing(columns), training, seed))
+
+    def fill(self, encoded: Mapping[str, Encoded], columns: Mapping[str, pa.ChunkedArray]) -> None:
+        """Put into `numbers`, in place, what neighbours say of missing values, where they are asked."""
+        if self.neighbours is not None:
+            self.neighbours.fill(cast(np.ndarray, encoded["numbers"]), self._missing(columns))
+
+    def _missing(self, columns: Mapping[str, pa.ChunkedArray]) -> np.ndarray:
+        """bool [rows, numbers without indicators]."""
+        found = number_columns(self.features, columns, self.plugins)
+        return missing_in(found, len(next(iter(columns.values()))))
 
     def infinite(self, numbers: np.ndarray) -> list[str]:
         """The columns of an encoded matrix [rows, n] that hold an infinite value."""
@@ -187,6 +167,8 @@ class Preprocessor:
         series = asdict(self.series) if self.series else None
         features = [feature.to_json() for feature in self.features]
         write_json(folder / FILE, {"format": 3, "features": features, "series": series})
+        if self.neighbours is not None:
+            self.neighbours.save(folder)
 
     @staticmethod
     def load(folder: Path, plugins: Path | None = None) -> Preprocessor:
@@ -195,59 +177,8 @@ class Preprocessor:
         if saved["format"] not in (2, 3):  # 2 is from before there were series
             raise fault(f"format {saved['format']} is not known; this polygraft reads 2 and 3.", str(folder / FILE))
         series = SeriesSpec.from_json(saved["series"]) if saved.get("series") else None
-        return Preprocessor(tuple(map(Feature.from_json, saved["features"])), plugins, series)
-
-
-def encode_features(
-    features: tuple[Feature, ...], columns: Mapping[str, pa.ChunkedArray], plugins: Path | None
-) -> tuple[dict[str, Encoded], dict[str, int]]:
-    """All inputs of conformed columns, both matrices first, and by column how many rows hold what training did not know.
-
-    Raises UnfitError, with the column, for values that an input of its own does not take.
-    """
-    from polygraft.data.kernels.encode import encode_codes, encode_numbers
-
-    rows = len(next(iter(columns.values()))) if columns else 0
-    numbers: list[pa.ChunkedArray] = []
-    plans: list[NumberPlan] = []
-    bends: list[Bend | None] = []
-    categories = [feature for feature in features if feature.category is not None]
-    codes = np.empty((rows, len(categories)), np.int32)
-    unknown = {}
-    for j, feature in enumerate(categories):
-        assert feature.category is not None
-        column, plan = columns[feature.column], feature.category
-        encoder = encoders.make(feature.encoder[0], feature.encoder[1], beside=plugins)
-        mapping, missing = encoder.mapping(plan, levels_of(column))
-        unknown[feature.column] = encode_codes(column, mapping, missing, codes[:, j])
-    for feature in features:
-        if feature.numbers:
-            encoder = encoders.make(feature.encoder[0], feature.encoder[1], beside=plugins)
-            parts = encoder.parts(columns[feature.column])
-            numbers += [parts[part] for part in feature.numbers]
-            plans += feature.numbers.values()
-            bends += [partial(encoder.bend, plan) if encoder.bends else None for plan in feature.numbers.values()]
-    encoded: dict[str, Encoded] = {"numbers": encode_numbers(numbers, plans, rows, bends), "categories": codes}
-    for feature in features:
-        if feature.input is not None:
-            encoded[feature.input.input.name], unknown[feature.column] = _apply(feature, columns, plugins)
-    return encoded, unknown
-
-
-def _apply(feature: Feature, columns: Mapping[str, pa.ChunkedArray], plugins: Path | None) -> tuple[Encoded, int]:
-    encoder, plan = _own(feature, plugins)
-    try:
-        return encoder.apply(plan, columns[feature.column])
-    except UnfitError as error:
-        raise UnfitError(f"the column '{feature.column}' is a {feature.kind}: {error}") from None
-
-
-def _own(feature: Feature, plugins: Path | None) -> tuple[InputEncoder, InputPlan]:
-    """The fitted encoder of a feature that is an input of its own, and its plan."""
-    encoder = encoders.make(feature.encoder[0], feature.encoder[1], beside=plugins, folder=None)
-    assert isinstance(encoder, InputEncoder)
-    assert feature.input is not None
-    return encoder, feature.input
+        features = tuple(map(Feature.from_json, saved["features"]))
+        return Preprocessor(features, plugins, series, Neighbours.load(folder))
 
 
 def _as_trained(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:

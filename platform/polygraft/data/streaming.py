@@ -21,11 +21,12 @@ from polygraft.data.cleaning import registry as cleaning
 from polygraft.data.cleaning.base import Cleaning
 from polygraft.data.columns import UnfitError
 from polygraft.data.encoders import registry as encoders
+from polygraft.data.feature import Feature
 from polygraft.data.fitting import column_faults, fit_number, plan_category
 from polygraft.data.inference import IDENTIFIER_ROWS, IDENTIFIER_SHARE, infer_column
 from polygraft.data.part_tasks import Gathered, Job, clean, gather, look_at
 from polygraft.data.parts import plan_parts, size_in_memory
-from polygraft.data.preprocessor import Feature, Preprocessor
+from polygraft.data.preprocessor import Preprocessor
 from polygraft.data.spec import KINDS, Kind, Step, TableSpec, nowhere
 from polygraft.data.splits import NAMES
 from polygraft.data.streamed_splits import Look, splitter
@@ -116,7 +117,8 @@ def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:
         what = f"'{spec.sampling[0]}' looks at all training rows at once, and these are cleaned in a stream. Allow more: memory; or leave it out."
         faults.append(spec.fault("sampling.name", what))
     for i, (name, settings) in enumerate(spec.clean if not faults else ()):
-        if not isinstance(cleaning.make(name, settings, beside=spec.plugins), Cleaning):
+        step = cleaning.make(name, settings, beside=spec.plugins)
+        if not isinstance(step, Cleaning) or not step.streams():
             what = f"'{name}' looks at all training rows at once, and these are cleaned in a stream. Allow more: memory; or take it out."
             faults.append(spec.fault(f"clean.{i}.name", what))
     if faults:

@@ -19,8 +19,8 @@ from pyarrow import ipc
 import any_tables
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import UserError
+from polygraft.data.feature import Feature
 from polygraft.data.preparation import Prepared, prepare
-from polygraft.data.preprocessor import Feature
 from polygraft.data.ragged import Ragged
 from polygraft.data.spec import KINDS, SplitSpec, TableSpec, TargetSpec
 

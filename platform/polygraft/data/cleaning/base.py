@@ -44,6 +44,10 @@ class Cleaning(ABC):  # noqa: B024 - a step that has nothing to say of a kind le
         """Quantiles, in [0, 1], that `number` will ask for: all steps' wishes are found in one pass."""
         return ()
 
+    def streams(self) -> bool:
+        """Whether what it asks for can be found without the training rows being held together."""
+        return True
+
     def spelling(self) -> Spelling | None:
         """How the texts of category columns are spelled before any step sees them; None leaves them alone."""
         return None
