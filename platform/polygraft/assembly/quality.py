@@ -9,6 +9,7 @@ from polygraft.assembly.tables import table_spec
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
 from polygraft.data.checks import check
+from polygraft.data.distributions import Distribution, distributions, joint_gaps
 from polygraft.data.preparation import raw_table
 from polygraft.data.quality import registry
 from polygraft.data.quality.base import SEVERITIES, Finding
@@ -18,13 +19,18 @@ from polygraft.suite.schema import Suite
 
 @dataclass(frozen=True)
 class Quality:
-    """Of one table. missing: the share of missing values by column. findings: the most serious first."""
+    """Of one table. missing: the share of missing values by column. findings: the most serious first.
+
+    distributions, joint_gaps: what pictures show, as data/distributions.py says.
+    """
 
     table: str
     rows: int
     columns: int
     missing: dict[str, float]
     findings: list[Finding]
+    distributions: list[Distribution]
+    joint_gaps: list[tuple[str, str, float]]
 
 
 def look_at(suite: Suite, cache: Path) -> list[Quality]:
@@ -49,4 +55,4 @@ def _table(suite: Suite, name: str, cache: Path) -> Quality:
     found = [finding for each in checks for finding in each.look(seen)]
     found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.check))
     missing = {column: each.missing / max(1, each.rows) for column, each in seen.columns.items() if each.missing}
-    return Quality(name, seen.rows, len(seen.columns), missing, found)
+    return Quality(name, seen.rows, len(seen.columns), missing, found, distributions(seen), joint_gaps(seen))
