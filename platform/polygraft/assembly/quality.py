@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polygraft.assembly.tables import table_spec
@@ -12,8 +13,8 @@ from polygraft.data.checks import check
 from polygraft.data.distributions import Distribution, distributions, joint_gaps
 from polygraft.data.preparation import raw_table
 from polygraft.data.quality import registry
-from polygraft.data.quality.base import SEVERITIES, Finding
-from polygraft.data.survey import survey
+from polygraft.data.quality.base import SEVERITIES, Check, Finding
+from polygraft.data.survey import Survey, survey
 from polygraft.suite.schema import Suite
 
 
@@ -36,22 +37,21 @@ class Quality:
 def look_at(suite: Suite, cache: Path) -> list[Quality]:
     """Every table of the suite, seen by every check there is. Raises UserError with the faults of all tables."""
     faults: list[Fault] = []
-    seen: list[Quality] = []
+    surveys: dict[str, Survey] = {}
     for name in suite.data:
         try:
-            seen.append(_table(suite, name, cache))
+            spec = table_spec(suite, name)
+            table = raw_table(spec, cache)
+            surveys[name] = replace(survey(table, spec, check(spec, table).parts), others=dict(surveys))
         except UserError as error:
             faults += error.faults
     if faults:
         raise UserError(faults)
-    return seen
-
-
-def _table(suite: Suite, name: str, cache: Path) -> Quality:
-    spec = table_spec(suite, name)
-    table = raw_table(spec, cache)
-    seen = survey(table, spec, check(spec, table).parts)
     checks = [registry.make(each, beside=suite.folder) for each in catalogue("data/quality", suite.folder)]
+    return [_quality(name, seen, checks) for name, seen in surveys.items()]
+
+
+def _quality(name: str, seen: Survey, checks: Sequence[Check]) -> Quality:
     found = [finding for each in checks for finding in each.look(seen)]
     found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.check))
     missing = {column: each.missing / max(1, each.rows) for column, each in seen.columns.items() if each.missing}

@@ -68,8 +68,9 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
 
 
 def _distribution(seen: Survey, name: str) -> Distribution:
-    known, values = seen.columns[name], _numbers(seen, name)
-    said = name, str(seen.sample.schema.field(name).type), known.missing / max(1, known.rows)
+    known, type_ = seen.columns[name], seen.sample.schema.field(name).type
+    values = np.empty(0) if pa.types.is_boolean(type_) else seen.numbers(name)
+    said = name, str(type_), known.missing / max(1, known.rows)
     values = values[np.isfinite(values)]
     if len(values):
         days = seen.columns[name].moments is None and not (values % DAY).any()  # whole days are not cut between, either
@@ -84,17 +85,6 @@ def _distribution(seen: Survey, name: str) -> Distribution:
         most[level[:MOST_LETTERS]] += count
     others = sum(count for _, count in ranked[MOST_LEVELS:])
     return Distribution(*said, levels=dict(most), others=others, sampled=known.levels is None)
-
-
-def _numbers(seen: Survey, name: str) -> np.ndarray:
-    """float64 [sample rows]: numbers as they are, moments as seconds since 1970; empty for what is no number."""
-    type_ = seen.sample.schema.field(name).type
-    if pa.types.is_boolean(type_):
-        return np.empty(0)
-    if pa.types.is_timestamp(type_) or pa.types.is_date(type_):
-        moments = seen.sample.column(name).cast(pa.timestamp("us", getattr(type_, "tz", None)), safe=False)
-        return np.asarray(moments.cast(pa.int64()).to_numpy(), np.float64) / 1e6
-    return seen.numbers(name)
 
 
 def _levels(seen: Survey, name: str) -> dict[str, int]:

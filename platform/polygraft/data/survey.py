@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -24,7 +24,8 @@ class Survey:
 
     hashes: uint64 [rows], of all columns but the one that the split reads. parts: uint8 [rows], the split of each row.
     sample: about 20,000 rows, or all when there are fewer; sample_parts: their splits. Only `hashes` and `parts` grow with
-    the rows, by 9 bytes a row.
+    the rows, by 9 bytes a row. others: the tables of the suite that stand before this one, so that a check which compares
+    tables tells each pair once.
     """
 
     spec: TableSpec
@@ -33,6 +34,7 @@ class Survey:
     parts: np.ndarray
     sample: pa.Table
     sample_parts: np.ndarray
+    others: Mapping[str, Survey] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -48,13 +50,16 @@ class Survey:
         return [name for name in self.columns if name not in aside]
 
     def numbers(self, column: str) -> np.ndarray:
-        """float64 [sample rows] of a number, boolean or date column, missing as NaN; empty for other types."""
+        """float64 [sample rows] of a number or boolean column, or of a date's seconds since 1970, missing as NaN; empty for
+        other types.
+        """
         values = self.sample.column(column)
         type_ = values.type
         if pa.types.is_boolean(type_):
             values = values.cast(pa.uint8())
-        elif pa.types.is_timestamp(type_):
-            values = values.cast(pa.int64())
+        elif pa.types.is_timestamp(type_) or pa.types.is_date(type_):
+            moments = values.cast(pa.timestamp("us", getattr(type_, "tz", None)), safe=False)
+            return np.asarray(moments.cast(pa.int64()).to_numpy(), np.float64) / 1e6
         elif not (pa.types.is_integer(type_) or pa.types.is_floating(type_)):
             return np.empty(0)
         return np.asarray(values.to_numpy(), np.float64)
