@@ -9,12 +9,11 @@ from pathlib import Path
 from polygraft.assembly.tables import table_spec
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
-from polygraft.data.checks import check
 from polygraft.data.distributions import Distribution, distributions, joint_gaps
-from polygraft.data.preparation import raw_table
+from polygraft.data.opened import opened
 from polygraft.data.quality import registry
 from polygraft.data.quality.base import SEVERITIES, Check, Finding
-from polygraft.data.survey import Survey, survey
+from polygraft.data.survey import Survey, survey_blocks
 from polygraft.suite.schema import Suite
 
 
@@ -40,9 +39,9 @@ def look_at(suite: Suite, cache: Path) -> list[Quality]:
     surveys: dict[str, Survey] = {}
     for name in suite.data:
         try:
-            spec = table_spec(suite, name)
-            table = raw_table(spec, cache)
-            surveys[name] = replace(survey(table, spec, check(spec, table).parts), others=dict(surveys))
+            table = opened(table_spec(suite, name), cache)
+            seen = survey_blocks(table.spec, table.schema, table.rows, table.blocks())
+            surveys[name] = replace(seen, others=dict(surveys))
         except UserError as error:
             faults += error.faults
     if faults:
