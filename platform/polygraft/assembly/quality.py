@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polygraft.assembly.tables import table_spec
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
-from polygraft.data.checks import check
-from polygraft.data.preparation import raw_table
+from polygraft.data.distributions import Distribution, distributions, joint_gaps
+from polygraft.data.opened import opened
 from polygraft.data.quality import registry
-from polygraft.data.quality.base import SEVERITIES, Finding
-from polygraft.data.survey import survey
+from polygraft.data.quality.base import SEVERITIES, Check, Finding
+from polygraft.data.survey import Survey, survey_blocks
 from polygraft.suite.schema import Suite
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Of one table. missing: the share of missing values by column. findings: the most serious first."""
+    """Of one table. missing: the share of missing values by column. findings: the most serious first.
+
+    distributions, joint_gaps: what pictures show, as data/distributions.py says.
+    """
 
     table: str
     rows: int
     columns: int
     missing: dict[str, float]
     findings: list[Finding]
+    distributions: list[Distribution]
+    joint_gaps: list[tuple[str, str, float]]
 
 
 def look_at(suite: Suite, cache: Path) -> list[Quality]:
     """Every table of the suite, seen by every check there is. Raises UserError with the faults of all tables."""
     faults: list[Fault] = []
-    seen: list[Quality] = []
+    surveys: dict[str, Survey] = {}
     for name in suite.data:
         try:
-            seen.append(_table(suite, name, cache))
+            table = opened(table_spec(suite, name), cache)
+            seen = survey_blocks(table.spec, table.schema, table.rows, table.blocks())
+            surveys[name] = replace(seen, others=dict(surveys))
         except UserError as error:
             faults += error.faults
     if faults:
         raise UserError(faults)
-    return seen
-
-
-def _table(suite: Suite, name: str, cache: Path) -> Quality:
-    spec = table_spec(suite, name)
-    table = raw_table(spec, cache)
-    seen = survey(table, spec, check(spec, table).parts)
     checks = [registry.make(each, beside=suite.folder) for each in catalogue("data/quality", suite.folder)]
+    return [_quality(name, seen, checks) for name, seen in surveys.items()]
+
+
+def _quality(name: str, seen: Survey, checks: Sequence[Check]) -> Quality:
     found = [finding for each in checks for finding in each.look(seen)]
     found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.check))
     missing = {column: each.missing / max(1, each.rows) for column, each in seen.columns.items() if each.missing}
-    return Quality(name, seen.rows, len(seen.columns), missing, found)
+    return Quality(name, seen.rows, len(seen.columns), missing, found, distributions(seen), joint_gaps(seen))

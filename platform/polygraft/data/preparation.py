@@ -95,9 +95,9 @@ def prepare(spec: TableSpec, cache: Path, runner: Runner = one_by_one) -> Prepar
     A table that would take more than the memory it is allowed is cleaned in a stream, part by part, by the runner.
     Raises UserError with all faults of the table at once.
     """
-    source = _source(spec, cache)
+    source = source_of(spec, cache)
     streamed = too_large(source.files, spec.memory)
-    fingerprint = _fingerprint(spec, source.digest, streamed)
+    fingerprint = fingerprint_of(spec, source.digest, streamed)
     scratch = cache / "parts" / fingerprint
 
     def make(temporary: Path) -> None:
@@ -114,11 +114,11 @@ def prepare(spec: TableSpec, cache: Path, runner: Runner = one_by_one) -> Prepar
 
 def raw_table(spec: TableSpec, cache: Path) -> pa.Table:
     """The table as its files or its recipe give it; a recipe's output comes from `cache`. Raises UserError."""
-    return _source(spec, cache).read()
+    return source_of(spec, cache).read()
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """Where a raw table is: its files, the digest of their content, and how they are read whole."""
 
     files: tuple[Path, ...]
@@ -126,7 +126,7 @@ class _Source:
     read: Callable[[], pa.Table]
 
 
-def _source(spec: TableSpec, cache: Path) -> _Source:
+def source_of(spec: TableSpec, cache: Path) -> Source:
     """The raw table's source, of which no more than bytes were read."""
     made = recipe(spec.sources[0], spec.folder) if len(spec.sources) == 1 else None
     if made is None:
@@ -137,10 +137,10 @@ def _source(spec: TableSpec, cache: Path) -> _Source:
         for file in files:
             digest.words(file.suffix)
             digest.file(file)
-        return _Source(tuple(files), digest.hex(), lambda: read(files))
+        return Source(tuple(files), digest.hex(), lambda: read(files))
     folder = once(cache / "recipes" / made.digest(), lambda temporary: _run(made, temporary))
     table = folder / "table.arrow"
-    return _Source(
+    return Source(
         (table,), read_json(folder / "digest.json"), lambda: ipc.open_file(pa.memory_map(str(table))).read_all()
     )
 
@@ -158,7 +158,7 @@ def _run(made: Recipe, folder: Path) -> None:
     write_json(folder / "digest.json", digest.hex())
 
 
-def _fingerprint(spec: TableSpec, source: str, streamed: bool) -> str:
+def fingerprint_of(spec: TableSpec, source: str, streamed: bool) -> str:
     """Of the source's content, the description, and the code of every plugin that it names or that its kinds take."""
     digest = Digest("prepared", source, spec.content(), *(["streamed"] if streamed else []))
     for _, (_, settings) in sorted(spec.encode.items()):

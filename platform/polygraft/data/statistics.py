@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MOST_LEVELS = 10_000
+MOST_LEVELS, MOST_LETTERS = 10_000, 2**22
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Statistics:
     """One column, or some of its rows. `merge` is associative, so any chunking of the rows comes to the same.
 
     missing: nulls and NaN. infinite: values that are not finite. levels: how often each known value occurs, as a text;
-        None once there are more than 10,000 of them, so that memory is bounded. moments: of a number column.
+        None once there are more than 10,000 of them, or more than four million letters in them, so that memory is bounded. moments: of a number column.
     """
 
     rows: int = 0
@@ -99,7 +99,9 @@ def _levels(column: pa.Array) -> dict[str, int] | None:
     if not len(column):
         return {}
     counts = column.drop_null().value_counts()
-    if len(counts) > MOST_LEVELS:
+    values = counts.field("values")
+    sized = any(test(values.type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary))
+    if len(counts) > MOST_LEVELS or (sized and (pc.sum(pc.binary_length(values)).as_py() or 0) > MOST_LETTERS):
         return None
     return {str(each["values"]): each["counts"] for each in counts.to_pylist()}
 
@@ -110,4 +112,4 @@ def _merged(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> d
     both = dict(one)
     for level, count in other.items():
         both[level] = both.get(level, 0) + count
-    return both if len(both) <= MOST_LEVELS else None
+    return both if len(both) <= MOST_LEVELS and sum(map(len, both)) <= MOST_LETTERS else None

@@ -64,6 +64,17 @@ def stream(spec: TableSpec, files: Sequence[Path], folder: Path, scratch: Path, 
     scratch: a folder for parts that are done, seen by every process; what stands there already is not done again, and the
     caller removes it. The same parts in the same order are cleaned by any runner: what is written does not depend on it.
     """
+    job = fitted(spec, files, scratch, runner)
+    assert job.preprocessor is not None, "it was fitted"
+    pieces = list(runner(partial(clean, job), range(len(job.parts))))
+    join(pieces, folder / "rows")
+    write_places(map_folder(folder / "rows")["part"], NAMES, folder / "splits")  # 8 bytes a row, not to be held
+    job.preprocessor.save(folder / "preprocessor")
+    write_json(folder / "targets.json", {task: target.to_json() for task, target in job.targets.items()})
+
+
+def fitted(spec: TableSpec, files: Sequence[Path], scratch: Path, runner: Runner) -> Job:
+    """The job, its rows split and its columns fitted: all faults of the table are told by then. Raises UserError."""
     job = _begin(spec, files, scratch)
     numbers = range(len(job.parts))
     scratch.mkdir(parents=True, exist_ok=True)
@@ -78,12 +89,7 @@ def stream(spec: TableSpec, files: Sequence[Path], folder: Path, scratch: Path, 
     assert found is not None, "a table has a part"
     preprocessor = Preprocessor(_fit(spec, job, found), spec.plugins)
     targets = {task: labels.target() for task, labels in found.labels.items()}
-    job = replace(job, preprocessor=preprocessor, targets=targets)
-    pieces = list(runner(partial(clean, job), numbers))
-    join(pieces, folder / "rows")
-    write_places(map_folder(folder / "rows")["part"], NAMES, folder / "splits")  # 8 bytes a row, not to be held
-    preprocessor.save(folder / "preprocessor")
-    write_json(folder / "targets.json", {task: target.to_json() for task, target in targets.items()})
+    return replace(job, preprocessor=preprocessor, targets=targets)
 
 
 def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:

@@ -35,7 +35,7 @@ def line_chart(
     upward = ticks(low, high)
     plane = Plane(across, upward)
     marks = [_grid(plane, x_label), *(_line(each, plane) for each in series)]
-    return _figure(title, _spoken(series), marks, HEIGHT, legend=series if len(series) > 1 else ())
+    return figure(title, _spoken(series), marks, HEIGHT, beside=_legend(series) if len(series) > 1 else "")
 
 
 def heat_map(title: str, names: Sequence[str], values: Mapping[tuple[str, str], float], *, between: str = "and") -> str:
@@ -47,31 +47,34 @@ def heat_map(title: str, names: Sequence[str], values: Mapping[tuple[str, str], 
     width, height = 96 + cell * len(names), 24 + cell * len(names)
     marks = []
     for row, one in enumerate(names):
-        marks.append(_text(90, 24 + cell * row + cell / 2 + 4, one, anchor="end", most=14))
-        marks.append(_text(96 + cell * row + cell / 2, 16, one, anchor="middle", most=max(3, cell // 7)))
+        marks.append(label(90, 24 + cell * row + cell / 2 + 4, one, anchor="end", most=14))
+        marks.append(label(96 + cell * row + cell / 2, 16, one, anchor="middle", most=max(3, cell // 7)))
         for column, other in enumerate(names):
             value = values.get((one, other), values.get((other, one), math.nan))
             marks.append(_cell(96 + cell * column, 24 + cell * row, cell, value, f"{one} {between} {other}"))
     said = "; ".join(
         f"{one} {between} {other} {number(value)}" for (one, other), value in values.items() if one != other
     )
-    return _figure(title, said, marks, height, width=width)
+    return figure(title, said, marks, height, width=width)
 
 
-def bars(title: str, values: Mapping[str, float], *, unit: str, parts: bool = True) -> str:
-    """Horizontal bars, longest first, each with its value and, where the values are parts of one whole, its share of it."""
+def bars(title: str, values: Mapping[str, float], *, unit: str, parts: bool = True, note: str = "") -> str:
+    """Horizontal bars, longest first, each with its value and, where the values are parts of one whole, its share of it.
+
+    note: said beside the title.
+    """
     ranked = sorted(values.items(), key=lambda pair: -pair[1])
     total, longest = sum(values.values()) or 1.0, max([*values.values(), 1e-12])
     marks = []
     for row, (name, value) in enumerate(ranked):
         y, length = 8 + 26 * row, max(1.0, (WIDTH - 216) * value / longest)
         hover = f"<title>{escape(name)}: {number(value)} {unit}</title>"
-        marks.append(_text(98, y + 13, name, anchor="end", most=15))
+        marks.append(label(98, y + 13, name, anchor="end", most=15))
         marks.append(f'<rect class="c0" x="104" y="{y}" width="{length:.1f}" height="18" rx="2">{hover}</rect>')
         share = f", {value / total:.0%}" if parts else ""
-        marks.append(_text(110 + length, y + 13, f"{number(value)} {unit}{share}"))
+        marks.append(label(110 + length, y + 13, f"{number(value)} {unit}{share}"))
     said = "; ".join(f"{name} {number(value)} {unit}" for name, value in ranked)
-    return _figure(title, said, marks, 16 + 26 * len(ranked))
+    return figure(title, said, marks, 16 + 26 * len(ranked), beside=remark(note))
 
 
 @dataclass(frozen=True)
@@ -142,10 +145,10 @@ def _grid(plane: Plane, x_label: str) -> str:
         parts.append(
             f'<line class="rule" x1="{LEFT}" x2="{right}" y1="{plane.y(value):.1f}" y2="{plane.y(value):.1f}"/>'
         )
-        parts.append(_text(LEFT - 6, plane.y(value) + 4, number(value), anchor="end"))
-    parts += [_text(plane.x(value), bottom + 16, number(value), anchor="middle") for value in plane.across[:-1]]
-    parts.append(_text(right, bottom + 16, number(plane.across[-1]), anchor="end"))
-    parts.append(_text((LEFT + right) / 2, HEIGHT - 4, x_label, anchor="middle"))
+        parts.append(label(LEFT - 6, plane.y(value) + 4, number(value), anchor="end"))
+    parts += [label(plane.x(value), bottom + 16, number(value), anchor="middle") for value in plane.across[:-1]]
+    parts.append(label(right, bottom + 16, number(plane.across[-1]), anchor="end"))
+    parts.append(label((LEFT + right) / 2, HEIGHT - 4, x_label, anchor="middle"))
     return "".join(parts)
 
 
@@ -155,10 +158,11 @@ def _cell(x: float, y: float, size: float, value: float, name: str) -> str:
     side = "plus" if value >= 0 else "minus"
     box = f'x="{x + 1}" y="{y + 1}" width="{size - 2}" height="{size - 2}"'
     drawn = f'<rect class="{side}" {box} fill-opacity="{0.75 * min(1.0, abs(value)):.2f}"><title>{escape(name)}: {number(value)}</title></rect>'
-    return drawn + _text(x + size / 2, y + size / 2 + 4, f"{value:.2f}", anchor="middle", kind="cell")
+    return drawn + label(x + size / 2, y + size / 2 + 4, f"{value:.2f}", anchor="middle", kind="cell")
 
 
-def _text(x: float, y: float, text: str, *, anchor: str = "start", most: int = 40, kind: str = "") -> str:
+def label(x: float, y: float, text: str, *, anchor: str = "start", most: int = 40, kind: str = "") -> str:
+    """A text inside a drawing, cut after `most` letters."""
     short = text if len(text) <= most else text[: most - 1] + "…"
     style = f' class="{kind}"' if kind else ""
     return f'<text{style} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(short)}</text>'
@@ -174,13 +178,22 @@ def _spoken(series: Sequence[Series]) -> str:
     )
 
 
-def _figure(
-    title: str, said: str, marks: Sequence[str], height: float, *, width: float = WIDTH, legend: Sequence[Series] = ()
+def remark(words: str) -> str:
+    """Words beside a title, in a softer colour."""
+    return f'<div class="soft">{escape(words)}</div>' if words else ""
+
+
+def figure(
+    title: str, said: str, marks: Sequence[str], height: float, *, width: float = WIDTH, beside: str = ""
 ) -> str:
-    items = "".join(f'<li><i class="c{each.colour % COLOURS}"></i>{escape(each.name)}</li>' for each in legend)
+    """A drawing under its title. said: what a screen reader says of it; beside: markup between the two."""
     return (
-        f'<figure style="max-width:{width * 1.5:.0f}px"><figcaption>{escape(title)}</figcaption>'
-        f"{f'<ul>{items}</ul>' if items else ''}"
+        f'<figure style="max-width:{width * 1.5:.0f}px"><figcaption>{escape(title)}</figcaption>{beside}'
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(f"{title}: {said}")}">'
         f"{''.join(marks)}</svg></figure>"
     )
+
+
+def _legend(series: Sequence[Series]) -> str:
+    items = "".join(f'<li><i class="c{each.colour % COLOURS}"></i>{escape(each.name)}</li>' for each in series)
+    return f"<ul>{items}</ul>"

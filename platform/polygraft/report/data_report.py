@@ -9,13 +9,16 @@ from typing import Any
 
 from polygraft.core.atomic import atomic_file
 from polygraft.report.charts import bars, number
+from polygraft.report.column_pictures import column_pictures, gap_picture
 from polygraft.report.page import grid, page, section, table
 
 MOST_BARS = 20
 
 
 def write_data_report(path: Path, suite: str, tables: Sequence[Mapping[str, Any]]) -> Path:
-    """Write the page; tables: `table`, `rows`, `columns`, `missing` {column: share}, `findings`, as `check --data --json` says."""
+    """Write the page; tables: `table`, `rows`, `columns`, `missing` {column: share}, `findings`, `distributions` and
+    `joint_gaps`, as `check --data --json` says.
+    """
     total = sum(len(each["findings"]) for each in tables)
     text = page(f"Data of {suite}", f"{total} findings in {len(tables)} tables", [_table(each) for each in tables])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,9 +40,10 @@ def _table(seen: Mapping[str, Any]) -> str:
         bars("Missing values by column", {name: 100 * share for name, share in most.items()}, unit="%", parts=False)
         if most
         else "",
+        gap_picture(seen["joint_gaps"]),
     ]
     said = f"{seen['rows']:,} rows, {seen['columns']} columns." + ("" if findings else " Nothing was found.")
     heads = ("severity", "finding", "figure", "mend")
-    return section(
-        seen["table"], grid(pictures), table("Findings, the most serious first", heads, rows, words=4), words=said
-    ) or section(seen["table"], f"<p>{said}</p>")
+    findings_table = table("Findings, the most serious first", heads, rows, words=4)
+    columns = grid(column_pictures(seen["distributions"]))
+    return section(seen["table"], grid(pictures), findings_table, "<h3>Columns</h3>", columns, words=said)

@@ -16,7 +16,7 @@ _STYLE = """
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 1120px; padding: 24px 20px 64px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif }
-h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.15rem; margin: 40px 0 8px } p { max-width: 75ch }
+h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.15rem; margin: 40px 0 8px } h3 { font-size: 1rem; margin: 24px 0 8px } p { max-width: 75ch }
 .soft, figcaption span { color: var(--soft) }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 16px }
 figure, .card { margin: 0; padding: 14px 16px; background: var(--card); border: 1px solid var(--line); border-radius: 8px }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -207,3 +208,65 @@ def test_the_auc_is_that_of_scikit_learn_with_ties() -> None:
     rng = np.random.default_rng(1)
     scores, labels = rng.integers(0, 5, 300).astype(float), rng.integers(0, 2, 300).astype(float)
     assert auc(scores, labels) == pytest.approx(metrics.roc_auc_score(labels, scores))
+
+
+def beside(mine: Mapping[str, Any], *earlier: Mapping[str, Any]) -> list[Finding]:
+    """What is said of a table's drift from the tables that stand before it."""
+    surveys = [survey(each, SPEC, check(SPEC, each).parts) for each in map(pa.table, (*earlier, mine))]
+    before = {f"t{i}": each for i, each in enumerate(surveys[:-1])}
+    return list(registry.make("table_drift").look(replace(surveys[-1], others=before)))
+
+
+def test_a_column_that_moves_between_tables_is_told_with_the_distance_of_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    moved = clean() | {"age": np.random.default_rng(5).normal(46, 10, ROWS)}
+    (told,) = beside(moved, clean(), clean() | {"age": np.asarray(BASE["age"]) + 1})
+    assert (told.place, told.unit, told.mend) == ("columns.age", "KS", "encode: {age: quantile_normal}")
+    assert told.figure == pytest.approx(stats.ks_2samp(BASE["age"], moved["age"], method="asymp").statistic)
+    assert "that of t0" in told.words  # the furthest of both
+
+
+def test_levels_that_tables_do_not_share_are_drift_and_alike_tables_give_none() -> None:
+    other = ["Ulm" if town == "Bern" else town for town in BASE["town"]]
+    assert [(each.place, each.unit) for each in beside(clean() | {"town": other}, clean())] == [("columns.town", "PSI")]
+    drawn_again = np.random.default_rng(6).choice(["Ulm", "Graz", "Bern"], ROWS).tolist()
+    assert beside(clean() | {"town": drawn_again}, clean()) == []
+    assert beside({"size" if name == "age" else name: each for name, each in clean().items()}, clean()) == []
+
+
+def test_a_column_of_another_type_in_another_table_is_told() -> None:
+    (told,) = beside(clean() | {"town": np.arange(ROWS) % 3 + 0.5}, clean())
+    assert told.words == "town is double here and string in t0"
+
+
+def test_moments_of_other_units_are_compared_as_moments() -> None:
+    days = np.datetime64("2024-01-01T00:00", "s") + np.arange(ROWS).astype("timedelta64[D]")
+    assert beside(clean() | {"day": days}, clean() | {"day": days.astype("datetime64[us]")}) == []
+    assert [
+        each.place for each in beside(clean() | {"day": days + np.timedelta64(900, "D")}, clean() | {"day": days})
+    ] == ["columns.day"]
+
+
+def test_each_pair_of_tables_is_compared_once_and_its_mend_is_a_line_of_a_suite(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    moved = clean() | {"age": np.asarray(BASE["age"]) * 2}
+    for name, columns in (("one", clean()), ("two", moved)):
+        pa.csv.write_csv(pa.table(columns), tmp_path / f"{name}.csv")
+    tasks = "tasks: {a: {data: one, target: buys, objective: classification}, b: {data: two, target: buys, objective: classification}}"
+    suite = (
+        "suite: t\ndata:\n  one: {source: one.csv}\n  two:\n    source: two.csv\n    %s\nbackbone: mlp\ntrain: {steps: 10}\n"
+        + tasks
+    )
+    (tmp_path / "suite.yaml").write_text(suite % "drop: []")
+    assert polygraft(["check", "suite.yaml", "--data", "--json"]) == 0
+    tables = json.loads(capsys.readouterr().out)["tables"]
+    told = [
+        (each["table"], found["mend"])
+        for each in tables
+        for found in each["findings"]
+        if found["check"] == "table_drift"
+    ]
+    assert told == [("two", "encode: {age: quantile_normal}")]
+    (tmp_path / "suite.yaml").write_text(suite % told[0][1])
+    assert polygraft(["check", "suite.yaml", "--data", "--json"]) == 0
+    assert "quantile_normal}" not in capsys.readouterr().out  # and is not said again

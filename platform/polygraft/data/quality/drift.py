@@ -21,34 +21,42 @@ class Drift(Check):
     """
 
     def look(self, seen: Survey) -> Iterable[Finding]:
+        training, test = (seen.sample_parts == part for part in (0, 2))
         for name in seen.features:
             values = seen.numbers(name)
-            if not len(values):
-                yield from _levels(seen, name)
-                continue
-            one, other = (
-                each[~np.isnan(each)] for each in (values[seen.sample_parts == 0], values[seen.sample_parts == 2])
-            )
-            if not (len(one) and len(other)):
-                continue
-            apart = smirnov(one, other)
-            if apart > max(LARGE, SIGNIFICANT * (1 / len(one) + 1 / len(other)) ** 0.5):
-                words = f"{name} differs between training and test rows: Kolmogorov-Smirnov {apart:.3f}"
-                yield Finding("drift", "warning", f"columns.{name}", apart, "KS", words)
+            if len(values):
+                apart, unit, measure = numbers_apart(values[training], values[test]), "KS", "Kolmogorov-Smirnov"
+            else:
+                apart, unit, measure = _levels_apart(seen, name), "PSI", "population stability index"
+            if apart:
+                words = f"{name} differs between training and test rows: {measure} {apart:.3f}"
+                yield Finding("drift", "warning", f"columns.{name}", apart, unit, words)
 
 
-def _levels(seen: Survey, name: str) -> Iterable[Finding]:
+def _levels_apart(seen: Survey, name: str) -> float:
     known = seen.columns[name].levels
-    if not known or not 1 < len(known) <= MOST_LEVELS:
-        return
+    if not known or len(known) > MOST_LEVELS:
+        return 0.0
     texts = seen.sample.column(name).to_pandas().astype(str)
     one, other = (texts[seen.sample_parts == part].value_counts().to_dict() for part in (0, 2))
-    if not one or not other:
-        return
+    return levels_apart(one, other)
+
+
+def numbers_apart(one: np.ndarray, other: np.ndarray) -> float:
+    """The Kolmogorov-Smirnov distance of two samples (missing as NaN) where it is large and beyond chance, else 0."""
+    one, other = one[~np.isnan(one)], other[~np.isnan(other)]
+    if not (len(one) and len(other)):
+        return 0.0
+    apart = smirnov(one, other)
+    return apart if apart > max(LARGE, SIGNIFICANT * (1 / len(one) + 1 / len(other)) ** 0.5) else 0.0
+
+
+def levels_apart(one: Mapping[str, int], other: Mapping[str, int]) -> float:
+    """The population stability index of two counts of levels where it is large and there are at most 100 levels, else 0."""
+    if not one or not other or not 1 < len({*one, *other}) <= MOST_LEVELS:
+        return 0.0
     index = stability(one, other)
-    if index > UNSTABLE:
-        words = f"{name} differs between training and test rows: population stability index {index:.3f}"
-        yield Finding("drift", "warning", f"columns.{name}", index, "PSI", words)
+    return index if index > UNSTABLE else 0.0
 
 
 def stability(one: Mapping[str, int], other: Mapping[str, int]) -> float:

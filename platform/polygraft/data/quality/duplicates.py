@@ -9,7 +9,7 @@ import numpy as np
 from polygraft.data.quality.base import Check, Finding, Severity
 from polygraft.data.survey import Survey, part_names
 
-SERIOUS = 0.01
+SERIOUS, AT_ONCE = 0.01, 2**16
 
 
 class Duplicates(Check):
@@ -24,15 +24,32 @@ class Duplicates(Check):
         given = seen.spec.split.by == "column"
         sides = {"outside of the test rows": seen.parts != 2, "of the test rows": seen.parts == 2} if given else {}
         for where, rows in (sides or {"": np.ones(seen.rows, bool)}).items():
-            repeated = int(rows.sum()) - len(np.unique(seen.hashes[rows]))
+            repeated = _repeated(seen.hashes[rows])
             if repeated:
                 words = f"{repeated:,} rows repeat an earlier one {where}".rstrip()
                 mend = "" if where == "of the test rows" else "clean: [{name: duplicates}, {name: missing}]"
                 yield Finding("duplicates", "warning", "", repeated, "rows", words, mend)
-        training = np.unique(seen.hashes[seen.parts == 0])
+        training = seen.hashes[seen.parts == 0]
+        training.sort()
         for number, name in names.items():
-            both = int(np.isin(seen.hashes[seen.parts == number], training).sum()) if number else 0
+            both = _among(seen.hashes[seen.parts == number], training) if number else 0
             if both:
                 severe: Severity = "serious" if both > SERIOUS * (seen.parts == number).sum() else "warning"
                 words = f"{both:,} {name} rows are equal to a training row: their score is remembered, not learnt"
                 yield Finding("duplicates", severe, "split", both, "rows", words)
+
+
+def _repeated(hashes: np.ndarray) -> int:
+    """How many repeat another one; hashes are a copy, sorted in place: tables of all sizes come here."""
+    hashes.sort()
+    return int((hashes[1:] == hashes[:-1]).sum())
+
+
+def _among(hashes: np.ndarray, known: np.ndarray) -> int:
+    """How many are among the known ones, which are sorted."""
+    found = 0
+    for start in range(0, len(hashes) if len(known) else 0, AT_ONCE):
+        some = hashes[start : start + AT_ONCE]
+        place = np.searchsorted(known, some)
+        found += int((known[np.minimum(place, len(known) - 1)] == some).sum())
+    return found
