@@ -29,7 +29,12 @@ class Range:
 
     def __str__(self) -> str:
         bounds = {">=": self.min, ">": self.above, "<=": self.max, "<": self.below}
-        return " and ".join(f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None)
+        return " and ".join(f"{sign} {in_words(bound)}" for sign, bound in bounds.items() if bound is not None)
+
+
+def in_words(bound: float) -> str:
+    """A bound as people write it: 0.5, and 16,777,216 in place of 1.67772e+07."""
+    return f"{int(bound):,}" if float(bound).is_integer() and abs(bound) < 1e15 else f"{bound:g}"
 
 
 class Kind(ABC):

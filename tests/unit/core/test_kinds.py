@@ -39,6 +39,8 @@ def kind(annotation: str) -> Kind:
         ("Annotated[int | None, Range(min=1)]", "a whole number >= 1 or null", [1, None], [0]),
         ("Annotated[list[int], Range(min=1)]", "a list, each item a whole number >= 1", [[1]], [[0]]),
         ("list[Annotated[int, Range(max=9)]]", "a list, each item a whole number <= 9", [[9]], [[10]]),
+        ("Annotated[int, Range(1, 16_777_216)]", "a whole number >= 1 and <= 16,777,216", [2**24], [2**24 + 1]),
+        ("Annotated[float, Range(0.5, 1e18)]", "a number >= 0.5 and <= 1e+18", [0.5], [0.4]),
         ("'int | None'", "a whole number or null", [None], ["a"]),
     ],
 )
