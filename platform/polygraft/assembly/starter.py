@@ -34,7 +34,8 @@ class Start:
     @property
     def features(self) -> dict[str, Inferred]:
         """The columns to learn from."""
-        return {name: each for name, each in self.columns.items() if name not in self.targets and not each.droppable}
+        apart = {*self.targets, self.advice.apart}
+        return {name: each for name, each in self.columns.items() if name not in apart and not each.droppable}
 
     @property
     def dropped(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -89,3 +90,59 @@ def test_a_split_by_time_that_leaves_a_part_without_a_class_is_not_written(tmp_p
     rows = pd.DataFrame({"when": days, "x": range(ROWS), "late": [int(i < 40) for i in range(ROWS)]})
     rows.to_parquet(tmp_path / "trips.parquet")
     assert "split: {by: random" in suite_text("mine", starts([tmp_path / "trips.parquet"], ["late"], tmp_path))
+
+
+def people(**more):
+    """400 visits of 40 people, whose label is a person's own."""
+    person = np.random.default_rng(0).permutation(np.arange(ROWS) % 40)
+    rows = {"patientId": person + 100, "pulse": np.arange(ROWS) % 37 + 50, **more, "ill": (person % 2).astype(int)}
+    return pd.DataFrame(rows)
+
+
+def test_rows_of_one_person_are_kept_on_one_side_with_the_reason(tmp_path):
+    people().to_csv(tmp_path / "visits.csv", index=False)
+    made = starts([tmp_path / "visits.csv"], ["ill"], tmp_path)
+    text = suite_text("mine", made)
+    reason = "40 values of about 10 rows each, which by its name belong together: no test row's value is trained on"
+    assert f'    split: {{by: group, column: "patientId", validation: 0.1, test: 0.2}}   # {reason}' in text
+    assert "patientId: number" not in text, "what the split goes by is no feature"
+    (tmp_path / "suite.yaml").write_text(text)
+    (prepared,) = prepare_tables(load(tmp_path / "suite.yaml"), tmp_path / "cache").values()
+    assert list(prepared.preprocessor.columns) == ["pulse"]
+    who = people()["patientId"].to_numpy()
+    assert not set(who[prepared.splits["train"]]) & set(who[prepared.splits["test"]])
+
+
+def test_time_wins_over_groups_and_says_so(tmp_path):
+    people(seen=pd.date_range("2024-01-01", periods=ROWS)).to_parquet(tmp_path / "visits.parquet")
+    text = suite_text("mine", starts([tmp_path / "visits.parquet"], ["ill"], tmp_path))
+    assert (
+        '    split: {by: time, column: "seen", validation: 0.1, test: 0.2}   # dated rows: the last ones are asked'
+        in text
+    )
+    assert (
+        'patientId has 40 values of about 10 rows each, which by its name belong together; {by: group, column: "'
+        in text
+    )
+    assert "      patientId: number" in text, "it stays a feature"
+
+
+def test_groups_that_leave_a_part_without_a_class_are_not_split_by(tmp_path):
+    rows = people().assign(ill=lambda rows: (rows["patientId"] < 102).astype(int))
+    rows.to_csv(tmp_path / "visits.csv", index=False)
+    text = suite_text("mine", starts([tmp_path / "visits.csv"], ["ill"], tmp_path))
+    assert "split: {by: random" in text
+    assert "# the rarest class of ill" in text, "the checks had their say"
+
+
+def test_equal_rows_are_counted_under_the_split_that_is_written(tmp_path):
+    half = ROWS // 2
+    rows = pd.DataFrame(
+        {"when": pd.date_range("2024-01-01", periods=half), "x": range(half), "late": [0, 1] * (half // 2)}
+    )
+    pd.concat([rows, rows]).to_parquet(tmp_path / "trips.parquet")
+    text = suite_text("mine", starts([tmp_path / "trips.parquet"], ["late"], tmp_path))
+    assert "split: {by: time" in text
+    assert "equal to a training row" not in text, "rows of one moment stay together"
+    pd.concat([rows, rows]).drop(columns="when").to_parquet(tmp_path / "undated.parquet")
+    assert "equal to a training row" in suite_text("mine", starts([tmp_path / "undated.parquet"], ["late"], tmp_path))
