@@ -1,4 +1,4 @@
-"""The peak of cleaning tables of four and sixteen times the allowed memory, and what a stream costs beside cleaning in memory.
+"""The peak of cleaning, and of checking, tables of four and sixteen times the allowed memory, and what a stream costs beside cleaning in memory.
 
     python tests/bench/beyond_memory.py [--allowed 64]
 
@@ -46,6 +46,28 @@ streamed = (cache / "tables" / prepared.fingerprint / "rows").is_dir()
 print(time.perf_counter() - began, peak() - before, prepared.rows, int(streamed))
 """
 
+CHECKING = """
+import sys, time
+from pathlib import Path
+from polygraft.assembly.quality import look_at
+from polygraft.suite.load import load
+
+def peak():
+    return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+
+def looked(name, memory):
+    file = folder / f"{name}-{memory}.yaml"
+    file.write_text(f"suite: s\\ndata: {{t: {{source: {name}.parquet, memory: {memory // 2**10}KB}}}}\\n"
+                    "tasks: {y: {data: t, target: y, objective: regression}}\\ntrain: {steps: 10}\\n")
+    return look_at(load(file), folder / "cache")[0].rows
+
+folder, allowed = Path(sys.argv[1]), int(sys.argv[3])
+looked("small", 2**20)
+before, began = peak(), time.perf_counter()
+rows = looked(sys.argv[2], allowed)
+print(time.perf_counter() - began, peak() - before, rows, 1)
+"""
+
 
 def write(file: Path, groups: int) -> int:
     """The table of so many row groups; its bytes as Arrow holds them."""
@@ -60,9 +82,9 @@ def write(file: Path, groups: int) -> int:
     return groups * int(group.nbytes)
 
 
-def measure(folder: Path, name: str, memory: int) -> tuple[float, float, int, bool]:
+def measure(folder: Path, name: str, memory: int, program: str = PROGRAM) -> tuple[float, float, int, bool]:
     """(seconds, MiB above what the process took before, rows, whether it was cleaned in a stream)."""
-    command = [sys.executable, "-c", PROGRAM, str(folder), name, str(memory)]
+    command = [sys.executable, "-c", program, str(folder), name, str(memory)]
     told = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True
     )
@@ -84,6 +106,10 @@ def main() -> None:
             seconds, peak, rows, _ = measure(folder, name, allowed * 2**20)
             print(
                 f"beyond memory  {rows:,} rows, {size / 2**20:,.0f} MiB, {allowed} MiB allowed: peak {peak:,.0f} MiB, {seconds:.1f} s, {rows / seconds / 1e6:.2f}M rows/s"
+            )
+            seconds, peak, rows, _ = measure(folder, name, allowed * 2**20, CHECKING)
+            print(
+                f"check --data   {rows:,} rows, {allowed} MiB allowed: peak {peak:,.0f} MiB, {seconds:.1f} s, {peak * 2**20 / rows:.1f} bytes a row"
             )
         seconds, peak, rows, _ = measure(folder, "sixteen", 2**40)
         print(
