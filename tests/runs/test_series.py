@@ -84,6 +84,17 @@ def test_a_series_is_learned_from_scored_and_served(home, monkeypatch, capsys):
     assert np.isfinite(alone["next_day"]).all()
 
 
+def test_the_quality_of_its_raw_columns_is_told_whatever_lies_ahead_of_them(home, monkeypatch, capsys):
+    monkeypatch.chdir(home)
+    rain = "  rain: {data: loads, target: weather ahead 1, objective: classification}\ntrain:"
+    text = SUITE.replace("ahead: {load: [1, 24]}", "ahead: {load: [1, 24], weather: [1]}").replace("train:", rain)
+    (home / "rain.yaml").write_text(text)
+    assert polygraft(["check", "rain.yaml", "--data", "--json"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)["tables"]
+    assert table["columns"] == 5
+    assert "drift" in {each["check"] for each in table["findings"]}
+
+
 def test_the_guide_to_sequences_shows_this_table(repository: Path) -> None:
     first = re.findall(
         r"^```yaml\n(.*?)^```", (repository / "docs/sequences.md").read_text(), re.DOTALL | re.MULTILINE

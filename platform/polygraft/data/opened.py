@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ Blocks = Iterator[tuple[pa.Table, np.ndarray]]
 
 @dataclass(frozen=True)
 class Opened:
-    """blocks: gives the rows in their order, all columns, each block with its rows' splits, uint8 [rows].
+    """spec: with the targets that are raw columns; a label ahead is none. blocks: gives the rows in their order, all columns, each block with its rows' splits, uint8 [rows].
 
     fingerprint: of the table that training would prepare of it: equal content and description, equal fingerprint.
     """
@@ -42,6 +42,8 @@ def opened(spec: TableSpec, cache: Path) -> Opened:
         return _streamed(spec, source, fingerprint, cache)
     table = source.read()
     parts = check(spec, table).parts
+    raw = set(table.column_names)
+    spec = replace(spec, targets=tuple(each for each in spec.targets if raw.issuperset(each.columns)))
     return Opened(spec, table.schema, table.num_rows, fingerprint, lambda: iter([(table, parts)]))
 
 
