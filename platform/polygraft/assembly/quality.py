@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from polygraft.assembly.group_errors import errors_by_group
 from polygraft.assembly.tables import table_spec
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
@@ -33,15 +34,18 @@ class Quality:
     joint_gaps: list[tuple[str, str, float]]
 
 
-def look_at(suite: Suite, cache: Path) -> list[Quality]:
-    """Every table of the suite, seen by every check there is. Raises UserError with the faults of all tables."""
+def look_at(suite: Suite, storage: Path) -> list[Quality]:
+    """Every table of the suite, seen by every check there is. Raises UserError with the faults of all tables.
+
+    storage: of runs, the newest finished one of which says how its errors differ by group; its cache is used.
+    """
     faults: list[Fault] = []
     surveys: dict[str, Survey] = {}
     for name in suite.data:
         try:
-            table = opened(table_spec(suite, name), cache)
+            table = opened(table_spec(suite, name), storage / "cache")
             seen = survey_blocks(table.spec, table.schema, table.rows, table.blocks())
-            surveys[name] = replace(seen, others=dict(surveys))
+            surveys[name] = replace(seen, others=dict(surveys), errors=errors_by_group(suite, table, storage))
         except UserError as error:
             faults += error.faults
     if faults:

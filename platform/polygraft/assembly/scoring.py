@@ -24,12 +24,13 @@ def evaluate(model: str | Path | Model, data: str | Path, table: str | None = No
     name = known.table(table)
     scores: dict[str, float] = {}
     for task, outputs in known.outputs(rows, name).items():
-        found = score(known.objective(task), outputs, _labels(known, rows, task, name, str(data)), task)
+        found = score(known.objective(task), outputs, labels_of(known, rows, task, name, str(data)), task)
         scores |= {f"{task}/{metric}": value for metric, value in found.items()}
     return scores
 
 
-def _labels(model: Model, rows: Any, task: str, table: str, where: str) -> Batch:
+def labels_of(model: Model, rows: Any, task: str, table: str, where: str) -> Batch:
+    """A task's labels, and the weights, of raw rows. Raises UserError."""
     targets, present = model.targets[task].encode(model.preprocessors[table].extended(rows, where), where)
     weight = model.suite.data[table].weight
     weights = np.asarray(rows[weight]) if weight and weight in rows.column_names else np.ones(len(targets))

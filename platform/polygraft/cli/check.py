@@ -37,7 +37,7 @@ def _data(suite: Suite) -> dict[str, Any]:
     from polygraft.report.data_report import write_data_report
 
     root = Path(suite.storage)
-    tables = [asdict(each) for each in look_at(suite, root / "cache")]
+    tables = [asdict(each) for each in look_at(suite, root)]
     return {"tables": tables, "report": str(write_data_report(root / suite.suite / "data.html", suite.suite, tables))}
 
 

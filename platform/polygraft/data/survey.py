@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from polygraft.data.group_error import GroupError
 from polygraft.data.row_hash import row_hashes
 from polygraft.data.spec import TableSpec
 from polygraft.data.splits import NAMES
@@ -25,7 +26,7 @@ class Survey:
     hashes: uint64 [rows], of all columns but the one that the split reads. parts: uint8 [rows], the split of each row.
     sample: about 20,000 rows, or all when there are fewer; sample_parts: their splits. Only `hashes` and `parts` grow with
     the rows, by 9 bytes a row; the check that counts duplicates takes another 17 while it does. others: the tables of the suite that stand before this one, so that a check which compares
-    tables tells each pair once.
+    tables tells each pair once. errors: of the newest finished run by group, where there is one.
     """
 
     spec: TableSpec
@@ -35,6 +36,7 @@ class Survey:
     sample: pa.Table
     sample_parts: np.ndarray
     others: Mapping[str, Survey] = field(default_factory=dict)
+    errors: tuple[GroupError, ...] = ()
 
     @property
     def rows(self) -> int:

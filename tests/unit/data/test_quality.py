@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from polygraft.cli.main import run as polygraft
 from polygraft.core.catalogue import catalogue
 from polygraft.data.checks import check
+from polygraft.data.group_error import GroupError
 from polygraft.data.quality import registry
 from polygraft.data.quality.base import Finding
 from polygraft.data.quality.drift import smirnov, stability
@@ -270,3 +271,29 @@ def test_each_pair_of_tables_is_compared_once_and_its_mend_is_a_line_of_a_suite(
     (tmp_path / "suite.yaml").write_text(suite % told[0][1])
     assert polygraft(["check", "suite.yaml", "--data", "--json"]) == 0
     assert "quantile_normal}" not in capsys.readouterr().out  # and is not said again
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ([(1000, 0.10), (1000, 0.20)], True),
+        ([(1000, 0.10), (99, 0.50)], False),  # too few
+        ([(1000, 0.10), (1000, 0.12)], False),  # not a quarter above
+        ([(120, 0.10), (120, 0.15)], False),  # within chance
+        ([(1000, 0.0), (1000, 0.1)], True),
+    ],
+)
+def test_a_groups_error_is_told_when_it_is_a_quarter_above_anothers_and_beyond_chance(errors, told: bool) -> None:
+    groups = [
+        GroupError(
+            "y", "sex", str(number), rows, error, (error * (1 - error)) ** 0.5, "share of rows that are wrong", "r"
+        )
+        for number, (rows, error) in enumerate(errors)
+    ]
+    table = pa.table({"sex": ["f", "m"], "y": [0, 1]})
+    spec = TableSpec("t", ("t",), targets=(TargetSpec("y", ("y",), "category"),))
+    seen = replace(survey(table, spec, np.zeros(2, np.uint8)), errors=tuple(groups))
+    findings = list(registry.make("group_errors").look(seen))
+    assert bool(findings) == told
+    if told:
+        assert "task: y" in findings[0].mend

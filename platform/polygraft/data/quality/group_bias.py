@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import numpy as np
 
+from polygraft.data.group_error import NAMED
 from polygraft.data.quality.base import Check, Finding
 from polygraft.data.survey import Survey
 
-NAMED = re.compile(r"(?i)(^|_)(sex|gender|race|ethnicity|religion|nationality|disability)(_|$)")
 LEAST, FOUR_FIFTHS = 100, 0.8
 
 
