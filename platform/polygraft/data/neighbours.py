@@ -36,9 +36,10 @@ class Neighbours:
         from polygraft.data.kernels.threads import each
 
         rows = np.flatnonzero((missing & (self.counts > 0)).any(1))
+        by_column = np.ascontiguousarray(np.where(self.known, self.values, np.float32(np.nan)).T)
 
         def work(first: int) -> None:
-            fill_nearest(numbers, missing, rows[first : first + _ROWS], self.values, self.known, self.counts)
+            fill_nearest(numbers, missing, rows[first : first + _ROWS], by_column, self.counts)
 
         each(work, range(0, len(rows), _ROWS))
 

@@ -119,6 +119,13 @@ def test_any_rows_are_filled_as_a_plain_loop_does(data: st.DataObject) -> None:
     np.testing.assert_allclose(numbers, expected, rtol=1e-6)
 
 
+def test_of_equally_near_rows_the_first_stays_when_a_nearer_one_comes() -> None:
+    values = np.array([[1, 10], [1, 20], [0, 30], [1, 40]], np.float32)
+    row = np.array([[0, 0]], np.float32)
+    Neighbours(values, np.ones_like(values, np.bool_), np.array([2, 2])).fill(row, np.array([[False, True]]))
+    assert row[0, 1] == (10 + 30) / 2
+
+
 def test_a_stream_refuses_it_with_the_mend(spec: TableSpec, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"'missing' looks at all training rows at once, and these are cleaned in a stream"
