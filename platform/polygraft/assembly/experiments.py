@@ -12,6 +12,7 @@ from polygraft.core.batch import Batch
 from polygraft.core.errors import fault
 from polygraft.data.batches import TableStream, sequential
 from polygraft.data.preparation import Prepared
+from polygraft.data.ragged import Ragged, dense_labels
 from polygraft.suite.schema import Suite
 from polygraft.training.clock import Clock
 from polygraft.training.evaluate import CHUNK, Evaluation, Split
@@ -142,7 +143,10 @@ def _split(table: Prepared, split: str) -> Split:
         rows = table.splits[split]
         return Batch(
             inputs={},
-            targets={task: torch.from_numpy(values[rows]) for task, values in table.targets.items()},
+            targets={
+                task: torch.from_numpy(dense_labels(values.of(rows) if isinstance(values, Ragged) else values[rows]))
+                for task, values in table.targets.items()
+            },
             present={task: torch.from_numpy(present[rows]) for task, present in table.present.items()},
             weights=torch.from_numpy(table.weights[rows]),
             rows=torch.from_numpy(rows),

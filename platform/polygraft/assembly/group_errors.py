@@ -41,6 +41,7 @@ def _errors(model: Model, table: Opened, columns: list[str], run: str) -> Iterat
     import torch
 
     from polygraft.assembly.scoring import labels_of
+    from polygraft.core.padding import stacked
 
     outputs: dict[str, list[Tensor]] = defaultdict(list)
     labels: dict[str, list[tuple[Tensor, ...]]] = defaultdict(list)
@@ -60,7 +61,7 @@ def _errors(model: Model, table: Opened, columns: list[str], run: str) -> Iterat
         for column in columns:
             groups[column].append(np.asarray(rows.column(column).to_pandas().astype(str))[keep])
     for task, parts_of in outputs.items():
-        whole, (targets, present, weights) = torch.cat(parts_of), map(torch.cat, zip(*labels[task], strict=True))
+        whole, (targets, present, weights) = stacked(parts_of), map(stacked, zip(*labels[task], strict=True))
         for column in columns:
             known = np.concatenate(groups[column])
             for group in np.unique(known):

@@ -18,7 +18,7 @@ from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError, fault
 from polygraft.core.features import Offer
 from polygraft.core.seeding import counter
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
 from polygraft.models.base import Head, Sharing, Stem, Trunk
 from polygraft.models.heads import registry as heads
 from polygraft.models.network import Network

@@ -24,7 +24,7 @@ from polygraft.core.errors import fault
 from polygraft.data.batches import chunked
 from polygraft.data.preparation import Prepared
 from polygraft.data.preprocessor import Preprocessor
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
 from polygraft.objectives.base import Objective
 from polygraft.suite.identity import as_yaml
 from polygraft.suite.load import load

@@ -10,7 +10,9 @@ import torch
 
 from polygraft.assembly.model import Model, load_model
 from polygraft.core.batch import Batch
+from polygraft.data.ragged import dense_labels
 from polygraft.data.tables import read_file
+from polygraft.data.targets import encode_labels
 from polygraft.training.evaluate import score
 
 
@@ -31,12 +33,12 @@ def evaluate(model: str | Path | Model, data: str | Path, table: str | None = No
 
 def labels_of(model: Model, rows: Any, task: str, table: str, where: str) -> Batch:
     """A task's labels, and the weights, of raw rows. Raises UserError."""
-    targets, present = model.targets[task].encode(model.preprocessors[table].extended(rows, where), where)
+    targets, present = encode_labels(model.targets[task], model.preprocessors[table].extended(rows, where), where)
     weight = model.suite.data[table].weight
     weights = np.asarray(rows[weight]) if weight and weight in rows.column_names else np.ones(len(targets))
     return Batch(
         inputs={},
-        targets={task: torch.from_numpy(targets)},
+        targets={task: torch.from_numpy(dense_labels(targets))},
         present={task: torch.from_numpy(present)},
         weights=torch.from_numpy(np.array(weights, np.float32)),
     )

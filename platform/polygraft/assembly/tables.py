@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
@@ -14,8 +14,7 @@ from polygraft.data.preparation import Prepared, prepare
 from polygraft.data.spec import SeriesSpec, SplitSpec, TableSpec, TargetSpec, WindowSpec, ahead_name
 from polygraft.data.streaming import Runner, one_by_one
 from polygraft.suite.schema import Suite, TableSuite, TaskSuite
-
-TargetKind = Literal["category", "number", "labels"]
+from polygraft.suite.target_kinds import target_kind
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,7 @@ def tasks_of(suite: Suite, table: str) -> Mapping[str, TaskSuite]:
     return {name: task for name, task in suite.tasks.items() if table in task.tables}
 
 
-def _kind(suite: Suite, task: TaskSuite) -> TargetKind:
-    """What the task's objective makes of its target: several columns are labels, where the objective takes them."""
+def _kind(suite: Suite, task: TaskSuite) -> str:
+    """What the task's objective makes of its target."""
     said = catalogue("objectives", suite.folder)[task.objective.name].facts["target"]
-    kinds = (said,) if isinstance(said, str) else said
-    return cast(TargetKind, "labels" if len(task.targets) > 1 and "labels" in kinds else kinds[0])
+    return cast(str, target_kind(said, len(task.targets)))

@@ -18,6 +18,7 @@ ROOMS = {
     "data/cleaning": ("cleaning step", "cleaning"),
     "data/encoders": ("encoder", "encoders"),
     "data/mixing": ("mixture", "mixtures"),
+    "data/target_kinds": ("target kind", "target kinds"),
     "data/samplers": ("sampler", "samplers"),
     "data/quality": ("quality check", "checks"),
     "models/stems": ("stem", "stems"),

@@ -158,7 +158,8 @@ class Drawer:
         self._inputs = {name: each for name, each in plain.items() if each.shape[1]}
         self._ragged = {name: each for name, each in table.inputs.items() if isinstance(each, Ragged)}
         self._images = {name: each for name, each in table.inputs.items() if isinstance(each, Images)}
-        self._targets = table.targets
+        self._targets = {task: each for task, each in table.targets.items() if isinstance(each, np.ndarray)}
+        self._sequences = {task: each for task, each in table.targets.items() if isinstance(each, Ragged)}
         # A table without weights, or a task without missing labels, has ones everywhere: all batches share them.
         self._ones = cache(torch.ones)
         self._trues = cache(lambda size: torch.ones(size, dtype=torch.bool))
@@ -182,13 +183,17 @@ class Drawer:
         return [
             Batch(
                 inputs={name: each[i] for name, each in inputs.items()} | padded[i],
-                targets={task: tensors[i] for task, tensors in targets.items()},
+                targets={task: each[i] for task, each in targets.items()} | self._padded(numbers[i].numpy()),
                 present={task: tensors[i] if tensors else self._trues(size) for task, tensors in present.items()},
                 weights=weights[i] if weights else self._ones(size),
                 rows=numbers[i],
             )
             for i, size in enumerate(sizes)
         ]
+
+    def _padded(self, rows: np.ndarray) -> dict[str, Tensor]:
+        """Labels of different lengths, of one shard's rows (int64); padding is 0."""
+        return {task: torch.from_numpy(each.padded(rows)[0]) for task, each in self._sequences.items()}
 
     def _cut(self, array: np.ndarray | None, rows: np.ndarray, sizes: list[int]) -> tuple[Tensor, ...]:
         return torch.from_numpy(self._take(array, rows)).split(sizes) if array is not None else ()

@@ -16,7 +16,9 @@ from polygraft.data.inference import infer_column
 from polygraft.data.series import Chains, chains, extended, extended_spec, labels_within, series_faults
 from polygraft.data.spec import KINDS, Kind, Step, TableSpec
 from polygraft.data.tables import check_names
-from polygraft.data.targets import Labels, infinite, read_labels, split_faults
+from polygraft.data.target import Labels
+from polygraft.data.target_kinds import registry as target_kinds
+from polygraft.data.targets import read_labels, split_faults
 
 ENCODERS: dict[Kind, str] = {
     "number": "standard",
@@ -198,8 +200,10 @@ def _read_labels(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fau
         place = f"targets.{target.task}"
         if any(column not in table.column_names for column in target.columns):
             continue  # names_faults has said so
-        if target.kind != "labels" and len(target.columns) != 1:
-            faults.append(spec.fault(place, f"a {target.kind} has one target column, not {len(target.columns)}."))
+        fewest, most = target_kinds.find(target.kind).columns
+        if not fewest <= len(target.columns) <= (most or len(target.columns)):
+            wanted = f"{fewest}{' or more' if most is None else ''}"
+            faults.append(spec.fault(place, f"a {target.kind} has {wanted} target columns, not {len(target.columns)}."))
             continue
         try:
             labels = read_labels(target, table)
@@ -208,8 +212,6 @@ def _read_labels(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fau
             continue
         if not labels.present.any():
             faults.append(spec.fault(place, f"'{', '.join(target.columns)}' holds no label at all."))
-        elif count := infinite(labels):
-            faults.append(spec.fault(place, f"{count:,} labels of '{target.columns[0]}' are infinite. Make them null."))
         else:
             checked.labels[target.task] = labels
     return faults

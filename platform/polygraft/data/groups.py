@@ -13,7 +13,7 @@ from polygraft.core.seeding import numpy_generator
 from polygraft.data.columns import UnfitError
 from polygraft.data.spec import Kind
 from polygraft.data.splits import values_of
-from polygraft.data.targets import Labels
+from polygraft.data.target import Labels
 
 FEWEST, LARGEST = 20, 0.1
 """A column of groups has so many levels or more, on average two rows or more in each, and none has more than this share of all rows."""
@@ -124,9 +124,9 @@ def _levels(column: pa.ChunkedArray) -> tuple[int, np.ndarray] | None:
 
 def _as_numbers(labels: Labels) -> np.ndarray:
     """float64 [rows, n]: a target's number, or a column for each class; NaN where there is no label."""
-    values = np.asarray(labels.values, np.float64)
+    values = np.asarray(labels.array, np.float64)
     if labels.spec.kind == "category":
-        values = (labels.values[:, None] == np.arange(len(labels.levels))).astype(np.float64)
+        values = (labels.array[:, None] == np.arange(len(labels.levels))).astype(np.float64)
     values = values.reshape(len(values), -1)
     values[~labels.present] = np.nan
     return values

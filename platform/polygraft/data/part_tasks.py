@@ -24,7 +24,8 @@ from polygraft.data.spec import Kind, Step, TableSpec
 from polygraft.data.splits import NAMES
 from polygraft.data.streamed_splits import Look, Splitter, look
 from polygraft.data.tallies import ColumnTally, LabelTally
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
+from polygraft.data.targets import encode_labels
 
 _ROW = re.compile(r"\brow ([\d,]+)")
 
@@ -130,7 +131,8 @@ def _clean(job: Job, part: Part, folder: Path) -> None:
             arrays: dict[str, np.ndarray] = {"part": parts, "weights": checked.weights}
             arrays |= {name: each for name, each in encoded.items() if isinstance(each, np.ndarray) and each.shape[1]}
             for task, target in job.targets.items():
-                values, present = target.encode(table)
+                values, present = encode_labels(target, table)
+                assert isinstance(values, np.ndarray), "what differs in length is not streamed"
                 arrays[f"target/{task}"], arrays[f"present/{task}"] = values, present.view(np.uint8)
             piece.append(arrays)
 

@@ -31,7 +31,8 @@ from polygraft.data.sampling import Buckets
 from polygraft.data.spec import TableSpec
 from polygraft.data.streaming import Runner, one_by_one, stream, too_large
 from polygraft.data.tables import find, read
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
+from polygraft.data.targets import target_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Prepared:
 
     name: str
     inputs: dict[str, Encoded]
-    targets: dict[str, np.ndarray]
+    targets: dict[str, np.ndarray | Ragged]
     present: dict[str, np.ndarray]
     weights: np.ndarray
     splits: dict[str, np.ndarray]
@@ -192,7 +193,7 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     training = np.flatnonzero(checked.parts == parts.TRAINING)
     preprocessor = preprocessor.with_neighbours(encoded, checked.columns, training, spec.seed)
     preprocessor.fill(encoded, checked.columns)
-    targets = {task: labels.target(training, checked.weights) for task, labels in checked.labels.items()}
+    targets = {task: target_of(labels, training, checked.weights) for task, labels in checked.labels.items()}
     shares = sample(spec, table, checked)
     arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}
     arrays |= {name: array for name, array in encoded.items() if not isinstance(array, np.ndarray) or array.size}
@@ -225,7 +226,7 @@ def _load(spec: TableSpec, folder: Path, fingerprint: str) -> Prepared:
             **{name: arrays.get(name, np.empty((rows, 0), kind)) for name, kind in empty.items()},
             **preprocessor.kept(mapped),
         },
-        targets={task: arrays[f"target/{task}"] for task in tasks},
+        targets={task: cast("np.ndarray | Ragged", mapped[f"target/{task}"]) for task in tasks},
         present={task: arrays[f"present/{task}"].view(np.bool_) for task in tasks},
         weights=arrays["weights"],
         splits=map_folder(folder / "splits") if (folder / "splits").is_dir() else _splits(arrays["part"]),

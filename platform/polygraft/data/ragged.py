@@ -35,6 +35,10 @@ class Ragged:
         """One row's values, a view."""
         return self.values[self.starts[number] : self.starts[number] + self.lengths[number]]
 
+    def of(self, rows: np.ndarray) -> Ragged:
+        """These rows (int64) alone, of the same array."""
+        return Ragged(self.values, self.starts[rows], self.lengths[rows])
+
     def reads(self, rows: np.ndarray) -> np.ndarray:
         """bool [total]: the values that any of these rows (int64) holds."""
         edges = np.zeros(len(self.values) + 1, np.int64)
@@ -84,6 +88,11 @@ def shortened(rows: Ragged, longest: int) -> Ragged:
         return short
     places = np.concatenate([[0], kept.cumsum()])
     return Ragged(rows.values[kept], places[rows.starts], lengths)
+
+
+def dense_labels(values: np.ndarray | Ragged) -> np.ndarray:
+    """A task's labels of all rows as one array, [rows, ...]: shorter ones have zeros behind them."""
+    return values.padded(np.arange(len(values)))[0] if isinstance(values, Ragged) else values
 
 
 def dense(inputs: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from polygraft.data.arrow_types import kind_of
 from polygraft.data.columns import UnfitError
 from polygraft.data.spec import SeriesSpec, TableSpec, lag_name, window_name
 from polygraft.data.splits import times, values_of
-from polygraft.data.targets import Labels
+from polygraft.data.target import Labels
 
 
 @dataclass(frozen=True)

@@ -103,11 +103,11 @@ def window_name(column: str) -> str:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """What one task wants to know. columns: one, but for `labels`: one for each label."""
+    """What one task wants to know. columns: as many as the kind takes. kind: one of `data/target_kinds`."""
 
     task: str
     columns: tuple[str, ...]
-    kind: Literal["category", "number", "labels"]
+    kind: str
 
 
 @dataclass(frozen=True)

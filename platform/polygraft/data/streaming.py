@@ -24,6 +24,7 @@ from polygraft.data.encoders import registry as encoders
 from polygraft.data.feature import Feature
 from polygraft.data.fitting import column_faults, fit_number, plan_category
 from polygraft.data.inference import IDENTIFIER_ROWS, IDENTIFIER_SHARE, infer_column
+from polygraft.data.label_values import part_faults
 from polygraft.data.part_tasks import Gathered, Job, clean, gather, look_at
 from polygraft.data.parts import plan_parts, size_in_memory
 from polygraft.data.preprocessor import Preprocessor
@@ -31,7 +32,7 @@ from polygraft.data.spec import KINDS, Kind, Step, TableSpec, nowhere
 from polygraft.data.splits import NAMES
 from polygraft.data.streamed_splits import Look, splitter
 from polygraft.data.tallies import MOST_LEVELS, ColumnTally, LabelTally
-from polygraft.data.targets import part_faults
+from polygraft.data.target_kinds import registry as target_kinds
 
 HELD = 4
 """A table is held in memory when so many times the bytes of its columns are allowed: the columns, their forms, the encoded rows."""
@@ -122,6 +123,10 @@ def _begin(spec: TableSpec, files: Sequence[Path], scratch: Path) -> Job:
     if not faults and catalogue("data/samplers", spec.plugins)[spec.sampling[0]].facts.get("takes") != "once":
         what = f"'{spec.sampling[0]}' looks at all training rows at once, and these are cleaned in a stream. Allow more: memory; or leave it out."
         faults.append(spec.fault("sampling.name", what))
+    for target in spec.targets:
+        if not target_kinds.find(target.kind).streams:
+            what = f"a {target.kind} is not cleaned in a stream. Allow more: memory."
+            faults.append(spec.fault(f"targets.{target.task}", what))
     for i, (name, settings) in enumerate(spec.clean if not faults else ()):
         step = cleaning.make(name, settings, beside=spec.plugins)
         if not isinstance(step, Cleaning) or not step.streams():

@@ -13,10 +13,11 @@ from polygraft.data.cleaning.base import Levels
 from polygraft.data.columns import levels_of
 from polygraft.data.encoders.base import Encoder
 from polygraft.data.known import totals
+from polygraft.data.label_values import category_of, natural_order, values_of
 from polygraft.data.spec import TargetSpec
 from polygraft.data.splits import NAMES, TRAINING
 from polygraft.data.streamed import Streamed
-from polygraft.data.targets import Target, category_of, natural_order, values_of
+from polygraft.data.target import Target
 
 MOST_LEVELS = 2**20
 """Levels of a column that are counted; so many take about 200 MB."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from polygraft.core.errors import UserError, nearest
 from polygraft.data.columns import UnfitError, as_category
 from polygraft.data.spec import TableSpec
-from polygraft.data.targets import Labels
+from polygraft.data.target import Labels
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,7 @@ class TrainingRows:
 
     def labels(self, task: str) -> Labels:
         """The labels of these rows."""
-        labels = self.targets[task]
-        return replace(labels, values=labels.values[self.numbers], present=labels.present[self.numbers])
+        return self.targets[task].of(self.numbers)
 
     def error(self, setting: str, what: str) -> UserError:
         """What is wrong with one setting of the plugin that looks."""

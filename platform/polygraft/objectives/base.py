@@ -50,12 +50,12 @@ class Objective(nn.Module, ABC):
     """What one task wants. Asks for `task: str` and `target: Target`. What it remembers (means, averages, a second network) is
     buffers and parameters of its own, so it is saved; masks multiply, no shape depends on the data.
 
-    Class facts: target - the kind of target it is for, None for none. default_head. better - by metric, `max` or `min`.
+    Class facts: target - the kind of target it is for, of `data/target_kinds`, or the kinds; None for none. default_head. better - by metric, `max` or `min`.
     views - ways it wants its inputs seen, `plain` or corrupted by `corrupt`. players - one, as a rule.
     task, outputs: its task's name, and the size of the head it needs.
     """
 
-    target: ClassVar[Literal["category", "number", "labels"] | tuple[str, ...] | None] = None
+    target: ClassVar[str | tuple[str, ...] | None] = None
     default_head: ClassVar[str] = "dense"
     better: ClassVar[Mapping[str, str]] = {}
     views: ClassVar[tuple[str, ...]] = ("plain",)

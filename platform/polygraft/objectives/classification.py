@@ -20,7 +20,7 @@ from polygraft.objectives.likelihoods import Likelihood, Sigmoid, Softmax
 from polygraft.objectives.metrics.ranking import ranking
 
 if TYPE_CHECKING:
-    from polygraft.data.targets import Target
+    from polygraft.data.target import Target
 
 
 class Classification(Objective):

@@ -19,7 +19,7 @@ from polygraft.objectives.base import Loss, Objective, differ, exact, scored
 from polygraft.objectives.metrics import values
 
 if TYPE_CHECKING:
-    from polygraft.data.targets import Target
+    from polygraft.data.target import Target
 
 
 class Regression(Objective):

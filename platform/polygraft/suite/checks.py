@@ -13,6 +13,7 @@ from polygraft.suite.mixing import mixing_faults
 from polygraft.suite.schema import SplitSuite, Suite, TableSuite, TaskSuite, resolved
 from polygraft.suite.sections import BALANCER_KEYS
 from polygraft.suite.series import series_faults
+from polygraft.suite.target_kinds import columns_in_words, target_kind
 from polygraft.suite.words import shown
 
 Found = Iterator[tuple[str, str]]
@@ -145,10 +146,13 @@ def _asked(path: str, task: TaskSuite, objective: Plugin | None) -> Found:
     name, tables, kinds = objective.name, objective.facts.get("tables", 1), objective.facts.get("target")
     if len(task.tables) != tables:
         yield f"{path}.data", f"'{name}' learns from {tables} table{'s' * (tables > 1)}, not {len(task.tables)}."
-    if kinds and not task.targets:
-        yield f"{path}.target", f"is missing; '{name}' predicts a column."
-    if kinds and len(task.targets) > 1 and "labels" not in kinds:
-        yield f"{path}.target", f"'{name}' predicts one column, not {len(task.targets)}. Make a task of each."
+    if not kinds:
+        return
+    if not task.targets:
+        yield f"{path}.target", f"is missing; '{name}' predicts {columns_in_words(kinds)}."
+    elif target_kind(kinds, len(task.targets)) is None:
+        more = " Make a task of each." if len(task.targets) > 1 else ""
+        yield f"{path}.target", f"'{name}' predicts {columns_in_words(kinds)}, not {len(task.targets)}.{more}"
 
 
 def _by_task(suite: Suite, tasks: Sequence[str], balancer: Plugin | None) -> Found:

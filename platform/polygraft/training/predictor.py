@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from polygraft.core.batch import Batch
+from polygraft.core.padding import stacked
 from polygraft.training.learner import Learner
 
 
@@ -30,7 +31,7 @@ class Predictor:
                     found[task].append(view.outputs[task].float())
         finally:
             self.learner.train(training)
-        return {task: torch.cat(parts) if parts else self._nothing(task) for task, parts in found.items()}
+        return {task: stacked(parts) if parts else self._nothing(task) for task, parts in found.items()}
 
     def _nothing(self, task: str) -> Tensor:
         return torch.empty((0, self.learner.network.sizes[task]), device=self.device)

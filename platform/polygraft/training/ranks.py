@@ -9,6 +9,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from polygraft.core import padding
+
+_AXES = 8  # behind that of rows; more than any outputs have
+
 
 def rank() -> int:
     """This process's number; 0 when it works alone."""
@@ -51,15 +55,26 @@ def agree_flags(flags: tuple[bool, ...], device: torch.device) -> tuple[bool, ..
 def gather_rows(part: Tensor, lengths: list[int]) -> Tensor | None:
     """All ranks' rows, `[sum(lengths), ...]`, in the order of ranks, on rank 0; None elsewhere.
 
-    part: this rank's `[lengths[rank], ...]`. Padded to the longest, since collectives want equal shapes.
+    part: this rank's `[lengths[rank], ...]`. Padded to the longest in every axis, since collectives want equal shapes.
     """
     if world() == 1:
         return part
+    part = _as_long_as_any(part)
     padded = part.new_zeros((max(lengths), *part.shape[1:]))
     padded[: len(part)] = part
     parts = [torch.empty_like(padded) for _ in lengths] if rank() == 0 else None
     dist.gather(padded, parts, dst=0)
     return torch.cat([each[:length] for each, length in zip(parts, lengths, strict=True)]) if parts else None
+
+
+def _as_long_as_any(part: Tensor) -> Tensor:
+    """This rank's rows, in every axis behind the first as long as the longest of any rank; a rank without rows has any shape."""
+    shape = torch.zeros(_AXES, dtype=torch.int64, device=part.device)
+    if len(part):
+        shape[: part.ndim - 1] = torch.tensor(part.shape[1:], dtype=torch.int64) + 1
+    dist.all_reduce(shape, dist.ReduceOp.MAX)
+    longest = (shape[shape > 0] - 1).tolist()
+    return padding.padded(part, longest) if len(part) else part.new_zeros((0, *longest))
 
 
 def wait() -> None:

@@ -15,6 +15,7 @@ from polygraft.data.encoders.vocabulary import Vocabulary
 from polygraft.data.preparation import Prepared, prepare
 from polygraft.data.preprocessor import Preprocessor
 from polygraft.data.spec import TableSpec, TargetSpec
+from polygraft.data.targets import encode_labels
 
 TARGETS = (TargetSpec("late", ("late",), "category"), TargetSpec("delay", ("delay",), "number"))
 
@@ -95,8 +96,8 @@ def test_no_rows_are_encoded_as_no_rows(prepared: Prepared, frame: pd.DataFrame)
 def test_labels_of_new_rows_are_read_as_training_read_them(prepared: Prepared, frame: pd.DataFrame) -> None:
     table = pa.Table.from_pandas(frame)
     for task, target in prepared.target_info.items():
-        values, present = target.encode(table)
+        values, present = encode_labels(target, table)
         assert np.array_equal(values, prepared.targets[task])
         assert np.array_equal(present, prepared.present[task])
     with pytest.raises(UserError, match="task 'late' needs the column 'late' for its labels"):
-        prepared.target_info["late"].encode(table.drop_columns(["late"]))
+        encode_labels(prepared.target_info["late"], table.drop_columns(["late"]))

@@ -18,6 +18,7 @@ from polygraft.data.preprocessor import Preprocessor
 from polygraft.data.ragged import Ragged
 from polygraft.data.series import chains, extended
 from polygraft.data.spec import SeriesSpec, SplitSpec, TableSpec, TargetSpec, WindowSpec
+from polygraft.data.targets import encode_labels
 
 SAID = SeriesSpec(
     "time", ("site", "line"), {"x": (1, 3)}, {"x": WindowSpec(4), "name": WindowSpec(2, lag=2)}, {"x": (2,)}
@@ -183,7 +184,7 @@ def test_rows_to_predict_are_encoded_as_in_training_their_past_among_them(
 
 def test_labels_ahead_are_made_where_rows_are_scored(prepared: Prepared, folder: Path) -> None:
     table = prepared.preprocessor.extended(pa.Table.from_pandas(pd.read_parquet(folder / "t.parquet")))
-    values, present = prepared.target_info["next_day"].encode(table)
+    values, present = encode_labels(prepared.target_info["next_day"], table)
     learned = prepared.present["next_day"]
     assert np.array_equal(values[learned], prepared.targets["next_day"][learned])
     assert present.sum() == 24 * 39 * 5

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from polygraft.data.spec import SplitSpec, TargetSpec
 from polygraft.data.splits import TEST, TRAINING, VALIDATION, split, uniform
-from polygraft.data.targets import Target, read_labels, split_faults
+from polygraft.data.target import Target
+from polygraft.data.targets import encode_labels, read_labels, split_faults, target_of
 
 
 @given(rows=st.integers(10, 500), seed=st.integers(0, 99), test=st.floats(0, 0.5), validation=st.floats(0, 0.4))
@@ -91,7 +92,7 @@ def test_classes_are_numbered_in_their_natural_order(
 
 def test_numbers_have_the_weighted_moments_of_training_rows() -> None:
     found = labels("number", [1.0, 2.0, None, 4.0, 1e9])
-    target = found.target(np.array([0, 1, 2, 3]), np.array([1, 2, 5, 1, 1], np.float32))
+    target = target_of(found, np.array([0, 1, 2, 3]), np.array([1, 2, 5, 1, 1], np.float32))
     assert target.labelled == 3
     assert target.mean == pytest.approx(9 / 4)
     assert target.std == pytest.approx(np.sqrt((1.25**2 + 2 * 0.25**2 + 1.75**2) / 4))
@@ -103,12 +104,12 @@ def test_labels_of_a_row_are_all_there_or_none() -> None:
     found = labels("labels", [True, False, None], [1, 0, 1])
     assert found.values.tolist() == [[1, 1], [0, 0], [0, 1]]
     assert found.present.tolist() == [True, True, False]
-    assert found.target(np.arange(3), np.ones(3, np.float32)).counts == (1, 1)
+    assert target_of(found, np.arange(3), np.ones(3, np.float32)).counts == (1, 1)
 
 
 def test_a_level_that_training_did_not_know_is_not_present() -> None:
     target = Target("task", ("x",), "category", ("a", "b"))
-    values, present = target.encode(pa.table({"x": ["b", "c", None]}))
+    values, present = encode_labels(target, pa.table({"x": ["b", "c", None]}))
     assert (values.tolist(), present.tolist()) == ([1, 0, 0], [True, False, False])
     assert Target.from_json(target.to_json()) == target
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from polygraft import objectives
 from polygraft.core.batch import Batch
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
 from polygraft.objectives.base import Loss, Objective
 
 TARGETS = {

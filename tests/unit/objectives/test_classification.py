@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from polygraft import objectives
 from polygraft.core.errors import UserError
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
 
 
 def mean(loss):

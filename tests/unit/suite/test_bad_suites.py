@@ -171,7 +171,7 @@ BENT = [
         "data: [flights, flights], target: arr_late",
         "suite.yaml:12: tasks.late.data: 'classification' learns from 1 table, not 2.",
     ),
-    (", target: arr_late", "", "suite.yaml:12: tasks.late.target: is missing; 'classification' predicts a column."),
+    (", target: arr_late", "", "suite.yaml:12: tasks.late.target: is missing; 'classification' predicts one column."),
     (
         "target: arr_delay",
         "target: [arr_delay, dep_delay]",

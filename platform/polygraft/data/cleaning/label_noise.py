@@ -42,7 +42,7 @@ class LabelNoise(RowStep):
         labels = rows.classes(self.task)
         task = labels.spec.task
         columns = {name: column.filter(labels.present) for name, column in rows.features().items()}
-        given = labels.values[labels.present]
+        given = labels.array[labels.present]
         seed = counter(rows.spec.seed, "label_noise", task)
         said = out_of_fold(columns, given, seed=seed, folds=self.folds, most=self.rows)
         found = np.zeros(len(rows), bool)

@@ -24,7 +24,7 @@ class Reweigh(RowStep):
         labels = rows.classes(self.task)
         present, groups = labels.present, rows.groups(self.group, "group")
         shape = int(groups.max(initial=0)) + 1, len(labels.levels)
-        cells = groups[present] * shape[1] + labels.values[present]
+        cells = groups[present] * shape[1] + labels.array[present]
         weights = np.bincount(cells, rows.weights[present].astype(np.float64), shape[0] * shape[1]).reshape(shape)
         independent = np.outer(weights.sum(1), weights.sum(0)) / max(weights.sum(), np.finfo(float).tiny)
         factors = np.ones(len(rows))

@@ -1,0 +1,39 @@
+"""What a kind of target is: the form of a task's labels, read from its columns, and what the training rows say of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from polygraft.data.ragged import Ragged
+from polygraft.data.spec import TargetSpec
+from polygraft.data.target import Labels, Target
+
+
+class TargetKind(ABC):
+    """Class facts: `columns`, how many columns a target has, the fewest and the most (None: any number); `streams`, whether a table
+    that is cleaned in a stream may have one.
+    """
+
+    columns: ClassVar[tuple[int, int | None]] = (1, 1)
+    streams: ClassVar[bool] = False
+
+    @abstractmethod
+    def read(self, spec: TargetSpec, columns: Sequence[pa.ChunkedArray]) -> Labels:
+        """The labels of all rows; where one is missing any finite value, or no item. Raises UnfitError."""
+
+    @abstractmethod
+    def encode(self, target: Target, columns: Sequence[pa.ChunkedArray]) -> tuple[np.ndarray | Ragged, np.ndarray]:
+        """(values, bool [rows] present) of any rows, as training knew them. Raises UnfitError."""
+
+    @abstractmethod
+    def facts(self, labels: Labels, rows: np.ndarray, weights: np.ndarray) -> Target:
+        """What these labelled rows (int64, the training ones) of such weights (float64) say."""
+
+    def lacking(self, labels: Labels, rows: np.ndarray, part: str) -> list[str]:
+        """What these labelled rows of a part ought to have and do not; as a rule nothing."""
+        return []
