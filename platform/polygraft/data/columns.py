@@ -13,14 +13,14 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from polygraft.data.arrow_types import computable, is_binary, is_list, is_list_view, is_text, kind_of
+from polygraft.data.dictionary import dictionary_of
 from polygraft.data.spec import Kind
+from polygraft.data.texts import Texts
 
 
 class UnfitError(ValueError):
@@ -137,16 +137,24 @@ def as_category(column: pa.ChunkedArray) -> pa.ChunkedArray:
     unfit = (pa.types.is_nested, is_binary, pa.types.is_binary_view, pa.types.is_interval)
     if any(test(inner) for test in unfit):
         raise UnfitError(f"values of type {type_} are no categories.")
-    if not pa.types.is_dictionary(type_):
-        column = column.dictionary_encode()
+    ours = is_text(type_)
     try:
-        chunks = [
-            pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), _texts(chunk.dictionary))
-            for chunk in column.unify_dictionaries().chunks
-        ]
+        indices, levels = dictionary_of(column) if ours else _dictionary(column)
+        levels = levels.cast(pa.string())
     except pa.ArrowNotImplementedError:
         raise UnfitError(f"values of type {type_} are no categories.") from None
+    _check_text(levels)
+    chunks = [pa.DictionaryArray.from_arrays(numbers, levels, safe=not ours) for numbers in indices]
     return pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
+
+
+def _dictionary(column: pa.ChunkedArray) -> tuple[list[pa.Array], pa.Array]:
+    """As `dictionary_of`, by Arrow, of any values."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    chunks = column.unify_dictionaries().chunks
+    levels = chunks[0].dictionary if chunks else pa.array([], pa.string())
+    return [chunk.indices.cast(pa.int32()) for chunk in chunks], levels
 
 
 def _folds(type_: pa.DataType) -> bool:
@@ -158,12 +166,6 @@ def _repeats(chunk: pa.DictionaryArray) -> bool:
     """Whether the dictionary holds a null, or a value twice: Arrow allows both."""
     values = chunk.dictionary
     return bool(values.null_count) or (not pa.types.is_nested(values.type) and len(values.unique()) < len(values))
-
-
-def _texts(levels: pa.Array) -> pa.Array:
-    texts = levels.cast(pa.string())
-    _check_text(texts)
-    return texts
 
 
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -277,6 +279,6 @@ def _unfit(column: pa.ChunkedArray, fits: pa.ChunkedArray | pa.Array, what: str)
     return UnfitError(f"{value!r} in row {misfits[0] + 1:,} is {what}{others}.")
 
 
-def levels_of(column: pa.ChunkedArray) -> list[str]:
+def levels_of(column: pa.ChunkedArray) -> Texts:
     """The texts of a conformed category column's dictionary, in its order."""
-    return cast("list[str]", column.chunk(0).dictionary.to_pylist()) if column.num_chunks else []
+    return Texts(column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string()))

@@ -21,6 +21,7 @@ from polygraft.data.known import Held, Known
 from polygraft.data.plans import CategoryPlan, NumberPlan
 from polygraft.data.spec import TableSpec
 from polygraft.data.splits import TRAINING
+from polygraft.data.texts import Counts
 
 _TOO_LARGE = (
     "the values of '{column}' are too large: their squares are more than 64 bits hold. "
@@ -95,12 +96,20 @@ def plan_category(name: str, levels: Levels, *, encoder: Encoder, steps: list[Cl
 
 def count_levels(column: pa.ChunkedArray, chosen: np.ndarray) -> Levels:
     """How often each level occurs in the chosen rows."""
-    texts = levels_of(column)
-    indices = pa.chunked_array([chunk.indices for chunk in column.chunks], pa.int32())
-    codes = np.asarray(indices.fill_null(len(texts)))[chosen]
-    counts = np.bincount(codes, minlength=len(texts) + 1)
-    known = {text: count for text, count in zip(texts, counts.tolist(), strict=False) if count}
-    return Levels(known, int(counts[-1]))
+    from polygraft.data.kernels.buffers import buffers
+    from polygraft.data.kernels.dictionary import count_numbers
+
+    texts = levels_of(column).arrow
+    counts = np.zeros(len(texts) + 1, np.int64)
+    row = 0
+    for chunk in column.chunks:
+        part = buffers(chunk.indices)
+        count_numbers(part.values, part.validity, part.offset, chosen[row : row + part.rows], counts)
+        row += part.rows
+    seen = counts[:-1] > 0
+    if not seen.all():
+        texts = texts.filter(pa.array(seen))
+    return Levels(Counts(texts, counts[:-1][seen]), int(counts[-1]))
 
 
 def column_faults(spec: TableSpec, column: str, known: Known) -> list[Fault]:

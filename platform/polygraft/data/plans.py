@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from polygraft.core.batch import Input
 from polygraft.data.spelling import Spelling
+from polygraft.data.texts import Texts, in_arrow
 
 Bend = Callable[[np.ndarray], np.ndarray]
 """A function of filled and clipped values, one by one, float64 [rows]."""
@@ -70,7 +70,7 @@ class CategoryPlan:
     """
 
     name: str
-    levels: tuple[str, ...] = ()
+    levels: Sequence[str] = ()
     null: bool = False
     fill: str | None = None
     spellings: tuple[Spelling, ...] = ()
@@ -90,7 +90,7 @@ class CategoryPlan:
 
     def codes(self, levels: Sequence[str]) -> np.ndarray:
         """int32 [levels]: each level's place, as spelled."""
-        places = pc.index_in(pa.array(levels, pa.string()), pa.array(self.levels, pa.string()))
+        places = pc.index_in(in_arrow(levels), in_arrow(self.levels))
         return np.asarray(places.fill_null(-1), np.int32) + 1
 
     def to_json(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class CategoryPlan:
     def from_json(fields: dict[str, Any]) -> CategoryPlan:
         """Plans from before there were spellings have none."""
         spellings = tuple(map(Spelling.from_json, fields.get("spellings", ())))
-        plain = CategoryPlan(fields["name"], tuple(fields["levels"]), fields["null"], fields.get("fill"))
+        plain = CategoryPlan(fields["name"], Texts(in_arrow(fields["levels"])), fields["null"], fields.get("fill"))
         return replace(plain, spellings=spellings, buckets=fields.get("buckets", 0))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -74,7 +75,7 @@ def by_group(column: pa.ChunkedArray, seed: int) -> np.ndarray:
     return uniform(seed, np.array([*hashes, 0], np.uint64))[indices]
 
 
-def values_of(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+def values_of(column: pa.ChunkedArray) -> tuple[Sequence[str], np.ndarray]:
     """The column's values as texts, and which of them each row has; a null row has the number after the last."""
     try:
         groups = as_category(column)

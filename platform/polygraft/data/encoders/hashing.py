@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-import pyarrow as pa
 
 from polygraft.core.catalogue import Range
 from polygraft.data.cleaning.base import Levels
 from polygraft.data.encoders.base import Encoder
 from polygraft.data.plans import CategoryPlan
+from polygraft.data.texts import in_arrow
 
 
 class Hashing(Encoder):
@@ -33,4 +33,4 @@ class Hashing(Encoder):
     def codes(self, plan: CategoryPlan, levels: Sequence[str]) -> np.ndarray:
         from polygraft.data.kernels.strings import hashes
 
-        return (hashes(pa.array(levels, pa.string())) % np.uint64(self.buckets)).astype(np.int32) + 1
+        return (hashes(in_arrow(levels)) % np.uint64(self.buckets)).astype(np.int32) + 1

@@ -10,6 +10,7 @@ from polygraft.core.catalogue import Range
 from polygraft.data.cleaning.base import Levels
 from polygraft.data.encoders.base import Encoder
 from polygraft.data.plans import CategoryPlan
+from polygraft.data.texts import Texts, in_arrow
 
 
 class Vocabulary(Encoder):
@@ -26,8 +27,10 @@ class Vocabulary(Encoder):
         self.max_levels = max_levels
 
     def levels(self, name: str, levels: Levels) -> CategoryPlan:
-        kept = list(levels.counts)
-        if self.max_levels is not None and self.max_levels < len(kept):
-            kept = sorted(kept, key=lambda level: (-levels.counts[level], level))[: self.max_levels]
-        # Arrow sorts by bytes, which of UTF-8 is Python's order, and ten times as fast.
-        return CategoryPlan(name, tuple(pa.array(kept, pa.string()).sort().to_pylist()), levels.nulls > 0)
+        from polygraft.data.kernels.order import ordered
+
+        texts = in_arrow(levels.counts)
+        if self.max_levels is not None and self.max_levels < len(texts):
+            kept = sorted(levels.counts, key=lambda level: (-levels.counts[level], level))[: self.max_levels]
+            texts = in_arrow(kept)
+        return CategoryPlan(name, Texts(texts.take(pa.array(ordered(texts)))), levels.nulls > 0)
