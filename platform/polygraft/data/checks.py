@@ -125,37 +125,48 @@ def steps_faults(spec: TableSpec) -> list[Fault]:
 
 
 def _read_features(spec: TableSpec, table: pa.Table, checked: Checked) -> list[Fault]:
-    """Every other column is a feature: in its kind's form, or a fault."""
+    """Every other column is a feature: in its kind's form, or a fault. Several are looked at at once."""
+    from polygraft.data.kernels.threads import each
+
     apart = {column for target in spec.targets for column in target.columns} | set(spec.drop) | {spec.weight}
     if spec.split.by in ("group", "column"):  # no test row shares its group; a part says nothing
         apart.add(spec.split.column)
+    names = [name for name in table.column_names if name not in apart]
     faults = []
-    for name in table.column_names:
-        if name in apart:
-            continue
-        column = table.column(name)
-        place = f"columns.{name}"
-        if column.null_count == len(column):
-            faults.append(spec.fault(place, f"every value of '{name}' is null. Drop it: drop: [{name}]."))
-            continue
-        kind, problem = _kind(spec, name, column)
-        if problem:
-            faults.append(spec.fault(place, problem))
-            continue
-        step, problem = encoder_of(spec, name, kind)
-        if problem:
-            faults.append(spec.fault(f"encode.{name}", problem))
-        try:
-            checked.columns[name] = conform(column, kind)
-        except UnfitError as error:
-            mend = "Mend the values, or declare another kind."
-            faults.append(spec.fault(place, f"'{name}' is declared a {kind}, but {error} {mend}"))
-            continue
-        checked.features[name] = (kind, step)
-        checked.types[name] = str(column.type)
+    for name, found in zip(names, each(lambda name: _read_feature(spec, name, table.column(name)), names), strict=True):
+        faults += found.faults
+        if found.column is not None:
+            checked.columns[name], checked.features[name] = found.column, (found.kind, found.step)
+            checked.types[name] = str(table.column(name).type)
     if not faults and not checked.features:
         faults.append(spec.fault("", "no column is left to be a feature."))
     return faults
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A column that is to be a feature; none where it cannot be."""
+
+    faults: list[Fault]
+    column: pa.ChunkedArray | None = None
+    kind: Kind = "number"
+    step: Step = ("", {})
+
+
+def _read_feature(spec: TableSpec, name: str, column: pa.ChunkedArray) -> _Read:
+    place = f"columns.{name}"
+    if column.null_count == len(column):
+        return _Read([spec.fault(place, f"every value of '{name}' is null. Drop it: drop: [{name}].")])
+    kind, problem = _kind(spec, name, column)
+    if problem:
+        return _Read([spec.fault(place, problem)])
+    step, problem = encoder_of(spec, name, kind)
+    faults = [spec.fault(f"encode.{name}", problem)] if problem else []
+    try:
+        return _Read(faults, conform(column, kind), kind, step)
+    except UnfitError as error:
+        mend = "Mend the values, or declare another kind."
+        return _Read([*faults, spec.fault(place, f"'{name}' is declared a {kind}, but {error} {mend}")])
 
 
 def length_faults(spec: TableSpec, features: Mapping[str, tuple[Kind, Step]]) -> list[Fault]:

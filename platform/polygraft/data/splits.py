@@ -54,8 +54,15 @@ def _parts(place: np.ndarray, validation: float, test: float) -> np.ndarray:
 def _places(rows: int, seed: int) -> np.ndarray:
     """float64 in [0, 1): the rows at random, evenly spaced, so that shares are met exactly."""
     places = np.empty(rows)
-    places[np.argsort(uniform(seed, np.arange(rows, dtype=np.uint64)), kind="stable")] = (np.arange(rows) + 0.5) / rows
+    places[_ranked(uniform(seed, np.arange(rows, dtype=np.uint64)))] = (np.arange(rows) + 0.5) / rows
     return places
+
+
+def _ranked(numbers: np.ndarray) -> np.ndarray:
+    """int64: their places in ascending order, of equal ones the first first."""
+    order = np.argsort(numbers)  # six times as fast as a stable sort, and the same unless two are equal
+    equal = (numbers[order[1:]] == numbers[order[:-1]]).any()
+    return np.argsort(numbers, kind="stable") if equal else order
 
 
 def uniform(seed: int, numbers: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polygraft.data.spec import SplitSpec, TargetSpec
-from polygraft.data.splits import TEST, TRAINING, VALIDATION, split, uniform
+from polygraft.data.splits import TEST, TRAINING, VALIDATION, _ranked, split, uniform
 from polygraft.data.target import Target
 from polygraft.data.targets import encode_labels, read_labels, split_faults, target_of
 
@@ -124,3 +124,9 @@ def test_a_class_of_many_may_be_absent_from_a_small_part_that_is_only_scored() -
     assert split_faults(many, {"training": np.arange(2), "validation": np.empty(0, int)}) == [
         "no training row has the label 'y'."
     ]
+
+
+@given(st.lists(st.integers(0, 5), max_size=40))
+def test_rows_of_equal_chance_keep_their_order(drawn: list[int]) -> None:
+    found = _ranked(np.array(drawn, np.float64))
+    assert found.tolist() == sorted(range(len(drawn)), key=lambda row: drawn[row])
