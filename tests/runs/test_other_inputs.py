@@ -74,3 +74,16 @@ def test_lists_and_texts_are_learned_from_scored_and_served(home, monkeypatch, c
 def test_the_guide_to_texts_shows_this_table(repository: Path) -> None:
     (block,) = re.findall(r"^```yaml\n(.*?)^```", (repository / "docs/text.md").read_text(), re.DOTALL | re.MULTILINE)
     assert block in SUITE
+
+
+def test_predicting_tells_of_each_column_how_many_rows_hold_what_training_did_not_know(home, monkeypatch, capsys):
+    monkeypatch.chdir(home)
+    assert polygraft(["train", "suite.yaml", "--set", "train.steps=2", "--run", "brief", "--json"]) == 0
+    frame = pd.read_parquet("visits.parquet").head(10)
+    frame.loc[:3, "town"] = "nowhere"
+    frame.to_parquet("strange.parquet")
+    capsys.readouterr()
+    assert polygraft(["predict", "lists", "strange.parquet", "out.parquet", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["unknown"] == {"town": 4}
+    assert "'town': 4 of 10 rows hold what training did not know in it, and are encoded as unknown." in told.err

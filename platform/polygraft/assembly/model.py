@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,17 +71,22 @@ class Model:
 
         return pd.DataFrame(self.predict_columns(rows, table), index=rows.index)
 
-    def predict_columns(self, rows: Any, table: str | None = None) -> dict[str, np.ndarray]:
+    def predict_columns(
+        self, rows: Any, table: str | None = None, unknown: Counter[str] | None = None
+    ) -> dict[str, np.ndarray]:
         """`predict` of a DataFrame or an Arrow table, as arrays [rows] by column."""
         columns: dict[str, np.ndarray] = {}
-        for task, outputs in self.outputs(rows, table).items():
+        for task, outputs in self.outputs(rows, table, unknown).items():
             columns |= self.objective(task).predict(outputs)
         return columns
 
-    def outputs(self, rows: Any, table: str | None = None) -> dict[str, Tensor]:
-        """Each task's raw outputs [rows, size] of a DataFrame or an Arrow table."""
+    def outputs(self, rows: Any, table: str | None = None, unknown: Counter[str] | None = None) -> dict[str, Tensor]:
+        """Each task's raw outputs [rows, size] of a DataFrame or an Arrow table.
+
+        unknown: a counter that gets, by column, how many rows hold what training did not know.
+        """
         table = self.table(table)
-        encoded = self.preprocessors[table].encode(rows, where="the rows to predict")
+        encoded = self.preprocessors[table].encode(rows, where="the rows to predict", unknown=unknown)
         predictor = Predictor(self.learner, torch.device("cpu"))
         return predictor.outputs(table, chunked(encoded, CHUNK), list(tasks_of(self.suite, table)))
 

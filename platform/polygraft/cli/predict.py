@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -26,10 +27,13 @@ def command(model: str, rows: Path, out: Path, table: str | None, tracking: str 
     from polygraft.assembly.model import load_model
     from polygraft.data.tables import read_file, write
 
-    known = load_model(model, tracking=tracking)
-    frame = known.predict_columns(read_file(rows), table)
+    known, unknown = load_model(model, tracking=tracking), Counter[str]()
+    frame = known.predict_columns(read_file(rows), table, unknown)
     write(frame, out)
-    told = {"rows": len(next(iter(frame.values()))), "columns": list(frame), "out": str(out)}
+    told = {"rows": len(next(iter(frame.values()))), "columns": list(frame), "out": str(out), "unknown": dict(unknown)}
+    for column, count in unknown.items():
+        what = "hold what training did not know in it, and are encoded as unknown."
+        click.echo(f"'{column}': {count:,} of {told['rows']:,} rows {what}", err=True)
     if as_json:
         print_json(told)
     else:
