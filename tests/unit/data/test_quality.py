@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,7 @@ from polygraft.data.checks import check
 from polygraft.data.group_error import GroupError
 from polygraft.data.quality import registry
 from polygraft.data.quality.base import Finding
-from polygraft.data.quality.drift import smirnov, stability
+from polygraft.data.quality.drift import levels_apart, smirnov, stability
 from polygraft.data.quality.leakage import auc
 from polygraft.data.spec import SplitSpec, TableSpec, TargetSpec
 from polygraft.data.survey import survey
@@ -233,6 +234,14 @@ def test_levels_that_tables_do_not_share_are_drift_and_alike_tables_give_none() 
     drawn_again = np.random.default_rng(6).choice(["Ulm", "Graz", "Bern"], ROWS).tolist()
     assert beside(clean() | {"town": drawn_again}, clean()) == []
     assert beside({"size" if name == "age" else name: each for name, each in clean().items()}, clean()) == []
+
+
+@pytest.mark.parametrize(("share", "drift"), [(0.73, False), (0.76, True)])
+def test_levels_drift_from_a_stability_index_of_a_quarter_on(share: float, drift: bool) -> None:
+    """Of two levels, half and half beside p and 1 - p: (p - .5) log(p / (1 - p)) is .2288 at .73 and .2997 at .76."""
+    index = (share - 0.5) * math.log(share / (1 - share))
+    counts = {"a": 50_000, "b": 50_000}, {"a": round(100_000 * share), "b": round(100_000 * (1 - share))}
+    assert levels_apart(*counts) == pytest.approx(index if drift else 0, abs=1e-4)
 
 
 def test_a_column_of_another_type_in_another_table_is_told() -> None:
