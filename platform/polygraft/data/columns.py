@@ -122,6 +122,9 @@ def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pa.Array.from_pandas(times.dt.tz_localize(None))]).cast(pa.timestamp("us"))
 
 
+_MANY = 10_000  # rows: fewer are numbered before our kernel is even loaded
+
+
 def as_category(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Anything with levels, as texts under one dictionary; NaN is null."""
     column = computable(column)
@@ -137,7 +140,7 @@ def as_category(column: pa.ChunkedArray) -> pa.ChunkedArray:
     unfit = (pa.types.is_nested, is_binary, pa.types.is_binary_view, pa.types.is_interval)
     if any(test(inner) for test in unfit):
         raise UnfitError(f"values of type {type_} are no categories.")
-    ours = is_text(type_)
+    ours = is_text(type_) and len(column) >= _MANY
     try:
         indices, levels = dictionary_of(column) if ours else _dictionary(column)
         levels = levels.cast(pa.string())

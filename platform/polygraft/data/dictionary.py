@@ -14,7 +14,8 @@ def dictionary_of(column: pa.ChunkedArray) -> tuple[list[pa.Array], pa.Array]:
     Each thread numbers a stretch of rows in a table of its own. These are merged in the rows' order, so that numbers depend
     on the rows alone.
     """
-    from polygraft.data.kernels.dictionary import Numbers, renumber
+    from polygraft.data.kernels.dictionary import Numbers
+    from polygraft.data.kernels.numbered import renumber
     from polygraft.data.kernels.threads import each, threads
 
     rows = len(column)

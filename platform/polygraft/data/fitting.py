@@ -97,7 +97,7 @@ def plan_category(name: str, levels: Levels, *, encoder: Encoder, steps: list[Cl
 def count_levels(column: pa.ChunkedArray, chosen: np.ndarray) -> Levels:
     """How often each level occurs in the chosen rows."""
     from polygraft.data.kernels.buffers import buffers
-    from polygraft.data.kernels.dictionary import count_numbers
+    from polygraft.data.kernels.numbered import count_numbers
 
     texts = levels_of(column).arrow
     counts = np.zeros(len(texts) + 1, np.int64)

@@ -10,6 +10,7 @@ from polygraft.data.kernels.words import first_bytes, places, word
 
 _SHORT = 16  # bytes: up to so many, a text is its own key; a longer one's key is its hash and where it lies
 _START = 512  # texts that a table has room for at first
+_BATCH = 64  # texts that are looked up at once
 _K1, _K2, _K3 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0xFF51AFD7ED558CCD)
 _ONE, _HALF, _LOW, _ALL = np.uint64(1), np.uint64(32), np.uint64(2**32 - 1), np.uint64(2**64 - 1)
 
@@ -58,31 +59,62 @@ def _number(first, second, length, row, hashed, slots, keys, known):  # type: ig
     return known
 
 
+@inner_kernel
+def _keys_of(offsets, data, end, trusted, lines):  # type: ignore[no-untyped-def]
+    """lines: uint64 [texts, 4]: both words of a text's key, its length, and its hash."""
+    for i in range(len(lines)):
+        at, length = data + np.int64(offsets[i]), np.int64(offsets[i + 1]) - np.int64(offsets[i])
+        if length <= _SHORT:
+            lines[i, 0], lines[i, 1] = first_bytes(at, length, end), first_bytes(at + 8, length - 8, end)
+            lines[i, 3] = _hash(lines[i, 0], lines[i, 1], length) & trusted
+        else:
+            lines[i, 3] = _long_hash(at, length) & trusted
+            lines[i, 0], lines[i, 1] = lines[i, 3], np.uint64(at)
+        lines[i, 2] = np.uint64(length)
+
+
+@inner_kernel
+def _at_once(lines, slots, keys, found):  # type: ignore[no-untyped-def]
+    """found[i], uint64 = the number of line i + 1 where its key stands in its hash's own place; else 0.
+
+    No step waits for the one before, so that the processor fetches what many texts need from memory at the same time.
+    """
+    mask = np.uint64(len(slots) - 1)
+    for i in range(len(lines)):
+        found[i] = slots[lines[i, 3] >> _HALF & mask] & _LOW
+    for i in range(len(lines)):
+        number = found[i] - np.uint64(found[i] != 0)
+        apart = (keys[number, 0] ^ lines[i, 0]) | (keys[number, 1] ^ lines[i, 1]) | (keys[number, 2] ^ lines[i, 2])
+        found[i] = found[i] if apart == 0 else np.uint64(0)
+
+
 @kernel
 def number_texts(offsets, data, end, validity, bit, row, trusted, slots, keys, known, out):  # type: ignore[no-untyped-def]
     """out[i], int32 = text i's number, 0 where it is null. Returns how many texts are numbered, and how many there are now.
 
-    Stops when `keys` is full: the caller makes room and goes on. offsets, data, end: as `places` gives them; validity: uint8
-    bitmap, `bit` the first text's, empty when none is null; row: the first text's; trusted: the bits of hashes that are
-    looked at. slots: uint64, a power of two, more than `keys`: the hash's upper half and the number + 1; 0 is free.
+    Stops when `keys` may be full: the caller makes room and goes on. offsets, data, end: as `places` gives them; validity:
+    uint8 bitmap, `bit` the first text's, empty when none is null; row: the first text's; trusted: the bits of hashes that
+    are looked at. slots: uint64, a power of two, more than `keys`: the hash's upper half and the number + 1; 0 is free.
     keys: uint64 [room, 4], by number: both words of a short text, or hash and address of a long one; length; first row.
     """
-    for i in range(len(out)):
-        if len(validity) and (validity[(bit + i) >> 3] >> ((bit + i) & 7)) & 1 == 0:
-            out[i] = 0
-            continue
-        if known == len(keys):
-            return i, known
-        at, length = data + np.int64(offsets[i]), np.int64(offsets[i + 1]) - np.int64(offsets[i])
-        if length <= _SHORT:
-            first, second = first_bytes(at, length, end), first_bytes(at + 8, length - 8, end)
-            hashed = _hash(first, second, length) & trusted
-        else:
-            first, second = _long_hash(at, length) & trusted, np.uint64(at)
-            hashed = first
-        number = _number(first, second, length, row + i, hashed, slots, keys, known)
-        known += number == known
-        out[i] = number
+    lines, found = np.empty((_BATCH, 4), np.uint64), np.empty(_BATCH, np.uint64)
+    for start in range(0, len(out), _BATCH):
+        if known + _BATCH > len(keys):
+            return start, known
+        count = min(_BATCH, len(out) - start)
+        _keys_of(offsets[start:], data, end, trusted, lines[:count])
+        _at_once(lines[:count], slots, keys, found)
+        for i in range(count):
+            at = bit + start + i
+            if len(validity) and (validity[at >> 3] >> (at & 7)) & 1 == 0:
+                out[start + i] = 0
+            elif found[i]:
+                out[start + i] = found[i] - _ONE
+            else:
+                first, second, length, hashed = lines[i, 0], lines[i, 1], np.int64(lines[i, 2]), lines[i, 3]
+                number = _number(first, second, length, row + start + i, hashed, slots, keys, known)
+                known += number == known
+                out[start + i] = number
     return len(out), known
 
 
@@ -110,25 +142,6 @@ def move(slots, larger):  # type: ignore[no-untyped-def]
             while larger[place] != 0:
                 place = (place + _ONE) & mask
             larger[place] = slot
-
-
-@kernel
-def renumber(mapping, numbers):  # type: ignore[no-untyped-def]
-    """numbers = mapping[numbers], both int32."""
-    for i in range(len(numbers)):
-        numbers[i] = mapping[numbers[i]]
-
-
-@kernel
-def count_numbers(numbers, validity, offset, chosen, counts):  # type: ignore[no-untyped-def]
-    """Add one to counts[numbers[i]], int64, for each chosen row i; to the last of them where it is null.
-
-    numbers: int32 [offset + rows]; validity: uint8 bitmap, empty when none is null; chosen: bool [rows].
-    """
-    for i in range(len(chosen)):
-        at = offset + i
-        known = len(validity) == 0 or (validity[at >> 3] >> (at & 7)) & 1 == 1
-        counts[numbers[at] if known else len(counts) - 1] += chosen[i]
 
 
 class Numbers:
@@ -162,10 +175,10 @@ class Numbers:
         return out
 
     def _table(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Slots, keys and how many are known, with room for one more."""
-        if self.known == len(self._keys):
+        """Slots, keys and how many are known, with room for a batch more."""
+        if self.known + _BATCH > len(self._keys):
             keys = np.empty((4 * len(self._keys), 4), np.uint64)
-            keys[: self.known] = self._keys
+            keys[: self.known] = self._keys[: self.known]
             slots = np.zeros(4 * len(self._slots), np.uint64)
             move(self._slots, slots)
             self._keys, self._slots = keys, slots
