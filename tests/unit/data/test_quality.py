@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,7 +21,6 @@ from polygraft.data.checks import check
 from polygraft.data.group_error import GroupError
 from polygraft.data.quality import registry
 from polygraft.data.quality.base import Finding
-from polygraft.data.quality.drift import levels_apart, smirnov, stability
 from polygraft.data.quality.leakage import auc
 from polygraft.data.spec import SplitSpec, TableSpec, TargetSpec
 from polygraft.data.survey import survey
@@ -177,28 +175,6 @@ def test_rows_hash_alike_in_any_chunking(cuts: list[int]) -> None:
     assert one.sample.equals(other.sample)
 
 
-@given(
-    one=st.lists(st.integers(0, 9), min_size=1, max_size=30), other=st.lists(st.integers(0, 9), min_size=1, max_size=30)
-)
-def test_the_distance_of_distributions_is_the_greatest_of_all_values(one: list[int], other: list[int]) -> None:
-    apart = [abs(np.mean(np.array(one) <= value) - np.mean(np.array(other) <= value)) for value in range(10)]
-    assert smirnov(np.array(one), np.array(other)) == pytest.approx(max(apart))
-
-
-def test_the_distance_of_distributions_is_that_of_scipy() -> None:
-    stats = pytest.importorskip("scipy.stats")
-    rng = np.random.default_rng(2)
-    one, other = rng.normal(0, 1, 200), rng.normal(0.5, 2, 301)
-    assert smirnov(one, other) == pytest.approx(stats.ks_2samp(one, other, method="asymp").statistic)
-
-
-def test_the_stability_index_is_0_for_equal_shares_and_that_of_the_closed_form() -> None:
-    assert stability({"a": 3, "b": 7}, {"a": 3, "b": 7}) == 0
-    expected = (0.8 - 0.2) * np.log(4) * 2
-    assert stability({"a": 8000, "b": 2000}, {"a": 2000, "b": 8000}) == pytest.approx(expected, rel=1e-3)
-    assert stability({"a": 10}, {"b": 10}) > 1
-
-
 def test_levels_that_differ_between_the_splits_are_drift() -> None:
     spec = replace(SPEC, split=SplitSpec("time", "age", validation=0.1, test=0.2))
     late = np.where(np.asarray(BASE["age"]) > 48, "new", "old").tolist()
@@ -234,14 +210,6 @@ def test_levels_that_tables_do_not_share_are_drift_and_alike_tables_give_none() 
     drawn_again = np.random.default_rng(6).choice(["Ulm", "Graz", "Bern"], ROWS).tolist()
     assert beside(clean() | {"town": drawn_again}, clean()) == []
     assert beside({"size" if name == "age" else name: each for name, each in clean().items()}, clean()) == []
-
-
-@pytest.mark.parametrize(("share", "drift"), [(0.73, False), (0.76, True)])
-def test_levels_drift_from_a_stability_index_of_a_quarter_on(share: float, drift: bool) -> None:
-    """Of two levels, half and half beside p and 1 - p: (p - .5) log(p / (1 - p)) is .2288 at .73 and .2997 at .76."""
-    index = (share - 0.5) * math.log(share / (1 - share))
-    counts = {"a": 50_000, "b": 50_000}, {"a": round(100_000 * share), "b": round(100_000 * (1 - share))}
-    assert levels_apart(*counts) == pytest.approx(index if drift else 0, abs=1e-4)
 
 
 def test_a_column_of_another_type_in_another_table_is_told() -> None:
