@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,11 @@ def evaluate(model: str | Path | Model, data: str | Path, table: str | None = No
 
 
 def labels_of(model: Model, rows: Any, task: str, table: str, where: str) -> Batch:
-    """A task's labels, and the weights, of raw rows. Raises UserError."""
-    targets, present = model.targets[task].encode(model.preprocessors[table].extended(rows, where), where)
+    """A task's labels, where it has a target, and the weights, of raw rows. Raises UserError."""
     weight = model.suite.data[table].weight
-    weights = np.asarray(rows[weight]) if weight and weight in rows.column_names else np.ones(len(targets))
-    return Batch(
-        inputs={},
-        targets={task: torch.from_numpy(targets)},
-        present={task: torch.from_numpy(present)},
-        weights=torch.from_numpy(np.array(weights, np.float32)),
-    )
+    weights = np.asarray(rows[weight]) if weight and weight in rows.column_names else np.ones(len(rows))
+    labels = Batch(inputs={}, weights=torch.from_numpy(np.array(weights, np.float32)))
+    if task not in model.targets:
+        return labels
+    targets, present = model.targets[task].encode(model.preprocessors[table].extended(rows, where), where)
+    return replace(labels, targets={task: torch.from_numpy(targets)}, present={task: torch.from_numpy(present)})

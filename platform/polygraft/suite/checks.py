@@ -147,6 +147,11 @@ def _asked(path: str, task: TaskSuite, objective: Plugin | None) -> Found:
         yield f"{path}.data", f"'{name}' learns from {tables} table{'s' * (tables > 1)}, not {len(task.tables)}."
     if kinds and not task.targets:
         yield f"{path}.target", f"is missing; '{name}' predicts a column."
+    if not kinds and task.targets:
+        yield (
+            f"{path}.target",
+            f"'{name}' learns without labels. Leave target out, or take an objective that predicts it.",
+        )
     if kinds and len(task.targets) > 1 and "labels" not in kinds:
         yield f"{path}.target", f"'{name}' predicts one column, not {len(task.targets)}. Make a task of each."
 
