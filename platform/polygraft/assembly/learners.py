@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from polygraft.assembly import offers
 from polygraft.balancing import registry as balancers
 from polygraft.balancing.base import Balancer
 from polygraft.balancing.collectives import Shards
@@ -78,14 +79,14 @@ def _network(
     suite: Suite, shapes: Mapping[str, Inputs], grown: Mapping[str, Stem], wanted: Mapping[str, Objective]
 ) -> Network:
     """Stems, the shared backbone, a head a task."""
-    offers = {stem.offer for stem in grown.values()}
-    if len(offers) > 1:
+    found = {stem.offer for stem in grown.values()}
+    if len(found) > 1:
         said = ", ".join(f"'{table}' {stem.offer.kind} of {stem.offer.width}" for table, stem in grown.items())
         raise fault(
             f"backbone: one trunk reads all tables, but they offer {said}. Give each `stem: {{name: columns, width: 64}}`.",
             suite.where("backbone"),
         )
-    (offer,) = offers
+    (offer,) = found
 
     way, tasks = suite.sharing, tuple(suite.tasks)
     with _placed(suite, "sharing"):
@@ -105,15 +106,10 @@ def _network(
 
 def trunk_of(suite: Suite, offer: Offer) -> Trunk:
     """The suite's backbone on what a stem offers. Raises UserError where it reads something else."""
-    named = suite.backbone
+    named, read = suite.backbone, offers.for_trunk(suite, offer)
     with _placed(suite, "backbone"):
-        trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=offer, width=offer.width)
+        trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=read, width=read.width)
     assert isinstance(trunk, Trunk)
-    if trunk.wants != offer.kind:
-        raise fault(
-            f"backbone: '{named.name}' reads a {trunk.wants}; the tables offer a {offer.kind}.",
-            suite.where("backbone"),
-        )
     return trunk
 
 
@@ -156,14 +152,18 @@ def stem_of(suite: Suite, table: str, shape: Inputs) -> Stem:
 
 
 def head_of(suite: Suite, objective: Objective, offer: Offer, inputs: Inputs) -> Head:
-    """A task's head on what its objective makes of what the backbone offers: the suite's, else the objective's own."""
+    """A task's head on what its objective makes of what the backbone offers: the suite's, else the objective's own.
+
+    Raises UserError where it reads something else.
+    """
     task = objective.task
     named = suite.tasks[task].head
     name, settings = (named.name, named.settings) if named else (objective.default_head, {})
     with _placed(suite, f"tasks.{task}.objective"):
         offer = objective.stand_on(offer)
+    read = offers.for_head(suite, task, name, offer)
     with _placed(suite, f"tasks.{task}.head" if named else f"tasks.{task}"):
-        made = heads.make(name, settings, beside=suite.folder, offer=offer, size=objective.outputs, inputs=inputs)
+        made = heads.make(name, settings, beside=suite.folder, offer=read, size=objective.outputs, inputs=inputs)
     assert isinstance(made, Head)
     return made
 
