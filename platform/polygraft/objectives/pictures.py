@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from polygraft.core.exhibits import Exhibit
-from polygraft.objectives.reconstruction import Reconstruction, shape_of
+from polygraft.objectives.reconstruction import Units, shape_of
 
 POINTS = 200
 """Of a curve: more are not seen."""
@@ -58,10 +58,8 @@ def against(task: str, predicted: Tensor, targets: Tensor) -> Exhibit:
     return Exhibit("scatter", f"{task}: predicted beside true", arrays, {"x": "true", "y": "predicted"})
 
 
-def images(
-    title: str, rows: Reconstruction, lines: list[Tensor], words: Mapping[str, str] | None = None
-) -> list[Exhibit]:
-    """A grid of small pictures; lines: units [columns, units] of each; the first image of a row is drawn. None without one."""
+def images(title: str, rows: Units, lines: list[Tensor]) -> list[Exhibit]:
+    """A grid of small pictures: lines of units [columns, units], of which the first image is drawn; none where there is none."""
     if not rows.images:
         return []
     shape = shape_of(rows.images[0])
@@ -71,7 +69,7 @@ def images(
     return [Exhibit("images", title, {"pixels": pixels.cpu().numpy()})]
 
 
-def pairs(task: str, rows: Reconstruction, wanted: Tensor, outputs: Tensor) -> list[Exhibit]:
+def pairs(task: str, rows: Units, wanted: Tensor, outputs: Tensor) -> list[Exhibit]:
     """Some rows' images, evenly apart, above what is given back of them."""
     at = torch.linspace(0, len(wanted) - 1, min(COLUMNS, len(wanted))).long()
     lines = [wanted[at], rows.given(outputs[at])]
@@ -83,3 +81,10 @@ def places(task: str, code: Tensor) -> list[Exhibit]:
     at = torch.linspace(0, len(code) - 1, min(2000, len(code))).long()
     x, y = code[at, 0].double().numpy(), code[at, 1].double().numpy()
     return [Exhibit("scatter", f"{task}: latent map", {"x": x, "y": y}, {"x": "code 0", "y": "code 1"})]
+
+
+def samples(task: str, rows: Units, units: Tensor) -> list[Exhibit]:
+    """Images that were drawn anew: the first ones of units [rows, units]."""
+    lines = min(4, len(units) // COLUMNS)
+    some = units[: lines * COLUMNS] if lines else units
+    return images(f"{task}: images drawn anew", rows, list(some.split(min(COLUMNS, len(some)))))

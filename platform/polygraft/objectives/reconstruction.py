@@ -1,4 +1,4 @@
-"""Reconstruction: what of a row can be given back, and what each unit of it costs, for objectives that learn from inputs alone."""
+"""Units: what of a row can be given back, and what each costs, for objectives that learn from inputs alone."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from polygraft.core.batch import Input, Inputs
 from polygraft.core.errors import fault
 
 
-class Reconstruction(nn.Module):
+class Units(nn.Module):
     """A row's units, one after the other: its numbers, its categories, its pixels from 0 (black) to 1 (white).
 
     bernoulli: pixels are shares of light, given back as logits; else values, as numbers are.
-    units: how many. size: of what gives them back: a value a number, a logit a level of each category, a value a pixel.
+    units: how many. normal: bool [units], those that are given back as values and cost a squared error. size: of what gives them back: a value a number, a logit a level of each category, a value a pixel.
     Raises UserError for inputs of another kind, and where there are none.
     """
 
     black: Tensor
     range: Tensor
+    normal: Tensor
 
     def __init__(self, inputs: Inputs, bernoulli: bool = False) -> None:
         super().__init__()
@@ -35,6 +36,8 @@ class Reconstruction(nn.Module):
             raise fault("pixels: bernoulli is of images, and the table has none. Take squared.")
         self.units = self.numbers + len(self.levels) + self.pixels
         self.size = self.numbers + sum(self.levels) + self.pixels
+        kinds = [1] * self.numbers + [0] * len(self.levels) + [int(not bernoulli)] * self.pixels
+        self.register_buffer("normal", torch.tensor(kinds, dtype=torch.bool), persistent=False)
         ends = [_ends(each) for each in self.images]
         black = torch.cat([low for low, _ in ends]) if ends else torch.empty(0)
         white = torch.cat([high for _, high in ends]) if ends else torch.empty(0)
