@@ -15,15 +15,17 @@ class Offer:
     kind: `vector` [rows, width], `sequence` [rows, length, width] with a mask, or `maps` [rows, width, h, w] per level.
     width: features of a row, a position or a pixel; of several levels the last one's.
     also: what is offered beside it, each of another kind: a summary [rows, width] of a sequence.
+    causal: of a sequence, whether no position knows of those after it.
     """
 
     kind: str
     width: int
     also: tuple[Offer, ...] = ()
+    causal: bool = False
 
     def of(self, kind: str) -> Offer | None:
         """What is offered of this kind, and nothing beside it."""
-        return next((Offer(each.kind, each.width) for each in (self, *self.also) if each.kind == kind), None)
+        return next((replace(each, also=()) for each in (self, *self.also) if each.kind == kind), None)
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from polygraft.models.base import Head
 
 State = tuple[Tensor, ...]
 """All that a decoder knows between two items; the first axis of each is rows."""
-BEGIN, OWN, END = 0, -1, 0
-"""Codes that are read: what stands before the first item, and the decoder's own last word in place of a given one; the class of the end."""
+BEGIN, END = 0, 0
+"""The code that stands before the first item; the class of the end."""
 
 
 class Decoding(Head):
@@ -34,8 +34,8 @@ class Decoding(Head):
     def forward(self, features: Features, given: Tensor | None = None) -> Tensor:
         """Logits [rows, items, size] of each item, once those before it were said.
 
-        given: codes [rows, items] of the items before, the first BEGIN; OWN where it reads the likeliest of what it said itself. Absent,
-            the first item alone.
+        given: codes [rows, items] of the items before, the first BEGIN; ~code, which is negative, where it reads the likeliest of what it said
+            itself in place of that. Absent, the first item alone.
         """
         return self.run(features, given)[0]
 
@@ -50,7 +50,7 @@ class Decoding(Head):
         own = torch.full_like(given[:, 0], BEGIN)
         logits, looked = [], []
         for codes in given.unbind(1):
-            found, state, weights = self.step(state, torch.where(codes == OWN, own, codes))
+            found, state, weights = self.step(state, torch.where(codes < 0, own, codes))
             own = said(found.detach().argmax(1))
             logits.append(found)
             looked.append(weights)

@@ -14,7 +14,7 @@ from polygraft.core.batch import Batch
 from polygraft.core.catalogue import Range
 from polygraft.core.errors import fault
 from polygraft.core.features import Features
-from polygraft.models.decoding import OWN, Decoding, shifted
+from polygraft.models.decoding import Decoding, shifted
 from polygraft.models.network import Network, View
 from polygraft.models.padding import steps_of
 from polygraft.models.search import search
@@ -141,7 +141,7 @@ class Seq2Seq(Objective):
         share = self.own * (self.steps / self.own_after).clamp(max=1)
         own = torch.rand(given.shape, device=given.device) < share
         own[:, 0] = False
-        return torch.where(own, OWN, given)
+        return torch.where(own, ~given, given)
 
     def _nats(self, logits: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
         each = cross_entropy(

@@ -12,10 +12,13 @@ from torch.testing import assert_close
 from polygraft.core.features import Features, Offer
 from polygraft.models import heads
 from polygraft.models.additive import masked_softmax
-from polygraft.models.decoding import OWN, Decoding, said, shifted
+from polygraft.models.decoding import Decoding, said, shifted
 from polygraft.models.search import search
 
-SMALL = {"decoder": {"width": 6, "embedding": 5, "attention": 4}}
+SMALL = {
+    "decoder": {"width": 6, "embedding": 5, "attention": 4},
+    "transformer_decoder": {"layers": 2, "heads": 2, "width": 8, "hidden": 8},
+}
 
 
 @pytest.fixture(params=SMALL)
@@ -95,12 +98,19 @@ def test_what_comes_later_is_not_seen(decoder, features):
 
 
 def test_its_own_words_are_the_likeliest_of_what_it_said(decoder, features):
-    own = torch.full((5, 5), OWN)
+    own = ~torch.tensor([[0, 2, 2, 2, 2]]).repeat(5, 1)
     own[:, 0] = 0
     logits = decoder(features, own)
     told = torch.nn.functional.pad(said(logits.argmax(2)), (1, -1))
     assert_close(decoder(features, told), logits)
     assert said(logits.argmax(2))[:, 0].equal(search(decoder, features, 1)[:, 0])
+
+
+def test_in_training_what_was_true_is_read_before_its_own_words_are_known(decoder, features):
+    given = torch.tensor([[0, 2, ~3, 4]]).repeat(5, 1)
+    first = said(decoder(features, given.where(given >= 0, ~given)).argmax(2))[:, 1]
+    mixed = torch.stack([given[:, 0], given[:, 1], first, given[:, 3]], 1)
+    assert_close(decoder.train()(features, given), decoder(features, mixed))
 
 
 def test_without_anything_given_it_says_the_first_item(decoder, features):

@@ -58,7 +58,8 @@ class LSTM(Trunk):
         last = stages[-1]
         last.ends = True
         last.project = nn.Linear(widths[-1], project) if project else None
-        offers = [Offer("sequence", units) for units in (*widths[:-1], project or widths[-1])]
+        causal = not bidirectional
+        offers = [Offer("sequence", units, causal=causal) for units in (*widths[:-1], project or widths[-1])]
         self.offers = (*offers[:-1], offers[-1].summed_up())
 
     def last_layer(self) -> nn.Linear | None:

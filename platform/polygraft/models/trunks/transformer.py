@@ -67,7 +67,8 @@ class Transformer(Trunk):
         blocks[0].begin = _Begin(nn.Linear(offer.width, units) if width else nn.Identity(), places[positions]())
         blocks[-1].end = _End(units, pool)
         self.stages = nn.ModuleList(blocks)
-        self.offers = (*[Offer("sequence", units)] * (layers - 1), Offer("sequence", units).summed_up())
+        each = Offer("sequence", units, causal=causal)
+        self.offers = (*[each] * (layers - 1), each.summed_up())
 
     def last_layer(self) -> nn.Linear | None:
         """The last block's second dense layer."""
