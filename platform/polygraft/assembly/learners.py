@@ -52,7 +52,10 @@ def learner(
     torch.manual_seed(counter(suite.seed, "weights"))
     wanted = {task: objective_of(suite, task, targets[task]) for task in suite.tasks}
     stems = grown or {table: stem_of(suite, table, shape) for table, shape in shapes.items()}
-    return Learner(_network(suite, stems, wanted), wanted)
+    network = _network(suite, stems, wanted)
+    for objective in wanted.values():
+        objective.meet(network)
+    return Learner(network, wanted)
 
 
 def _names(suite: Suite) -> list[tuple[str, str]]:

@@ -24,12 +24,13 @@ class Target:
         (float32 [rows, len(columns)], 0 or 1; a row is present when it has all of them).
     levels: of a category, in their natural order; of labels, the columns.
     counts: rows of each level; of labels, rows where it is 1. labelled: rows with a label.
-    mean, std: of a number, over the labelled rows, weighted by the row weights.
+    mean, std: of a number, over the labelled rows, weighted by the row weights. Of an environment (`actions`, its levels) the mean
+        return of random actions, and how far above it the return lies that counts as solved.
     """
 
     task: str
     columns: tuple[str, ...]
-    kind: Literal["category", "number", "labels"]
+    kind: Literal["category", "number", "labels", "actions"]
     levels: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     labelled: int = 0

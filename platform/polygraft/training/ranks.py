@@ -62,6 +62,15 @@ def gather_rows(part: Tensor, lengths: list[int]) -> Tensor | None:
     return torch.cat([each[:length] for each, length in zip(parts, lengths, strict=True)]) if parts else None
 
 
+def gather(value: Any) -> list[Any] | None:
+    """All ranks' values, in the order of ranks, on rank 0; None elsewhere. Called by every rank."""
+    if world() == 1:
+        return [value]
+    values: list[Any] | None = [None] * world() if rank() == 0 else None
+    dist.gather_object(value, values, dst=0)
+    return values
+
+
 def wait() -> None:
     """Return when every rank is here."""
     if world() > 1:
