@@ -79,7 +79,9 @@ def _batch(suite: Suite, task: str, learns_from: str, source: dict[str, Any]) ->
             "train.batch_size",
             f"'{task}' draws as many rows for each of {shards} shards. Take a multiple of {shards}.",
         )
-    elif learns_from == "rollout" and isinstance(instances, int) and instances > 0 and size % instances:
+    elif (
+        learns_from == "rollout" and isinstance(instances, int) and instances % shards == 0 and size % (instances or 1)
+    ):
         yield (
             "train.batch_size",
             f"'{task}' learns from as many steps of each of {instances} instances. Take a multiple of {instances}.",

@@ -16,23 +16,33 @@ from polygraft.training.state import State
 
 
 class Policy:
-    """Actions for a run's environments, of the network as it is when it is asked. steps: of the whole run."""
+    """Actions for a run's environments, of the network as it is when it is asked. steps: of the whole run.
+
+    Nothing is dropped out of a network that acts: it is put in evaluation mode when it is first asked, until `rest`.
+    """
 
     def __init__(self, state: State, steps: int, device: torch.device) -> None:
         self.state, self.steps, self.device = state, steps, device
+        self._acts = False
         self.tasks = {table: task for task, table in state.learner.network.tables.items()}
 
     @torch.no_grad()
     def __call__(self, table: str, observations: Tensor, chance: Tensor) -> Tensor:
-        """An action each, int64 [rows]; nothing is dropped out of the network meanwhile."""
+        """An action each, int64 [rows]."""
         learner, task = self.state.learner, self.tasks[table]
         objective = learner.objective(task)
         assert isinstance(objective, Acting)
-        network = learner.network
-        network.eval()
-        outputs = network.view(_shown(table, observations, self.device)).outputs[task]
-        network.train()
+        if not self._acts:
+            learner.network.eval()
+            self._acts = True
+        outputs = learner.network.view(_shown(table, observations, self.device)).outputs[task]
         return objective.choose(outputs.float(), chance.to(self.device), self.state.step / self.steps).cpu()
+
+    def rest(self) -> None:
+        """The network is to learn now."""
+        if self._acts:
+            self.state.learner.network.train()
+            self._acts = False
 
 
 def greedy_returns(

@@ -107,7 +107,7 @@ def test_the_second_network_stands_still_until_it_is_copied_and_drops_nothing_ou
     objective.meet(learns)
     objective.train()
     assert not any(each.training for each in objective.second.modules())
-    assert not list(objective.second.parameters())[0].requires_grad
+    assert not next(objective.second.parameters()).requires_grad
     for update in range(1, 7):
         with torch.no_grad():
             for each in learns.parameters():

@@ -24,7 +24,7 @@ BENT = [
     (
         "source: recipe.py:flights",
         "source: 3",
-        "suite.yaml:5: data.flights.source: takes a text or a mapping, each value a text, a number or true or false, not 3.",
+        "suite.yaml:5: data.flights.source: takes a text or a mapping, each value a text or a number or true or false, not 3.",
     ),
     (
         "month: category",

@@ -43,6 +43,7 @@ class Joint(Step):
     def __init__(self, learning: Learning, clock: Clock, /) -> None:
         self.learning, self.clock = learning, clock
         self._batches: Iterator[ShardBatches] | None = None
+        self._policy: Policy
         self._cursor = -1
         self._surprises: list[tuple[str, int, Tensor, Tensor]] = []
 
@@ -84,10 +85,11 @@ class Joint(Step):
         """
         count, step = state.gradients.balancer.batches, state.step
         if self._batches is None or self._cursor != step:
-            policy = Policy(state, self.learning.steps, self.learning.device)
-            self._batches = stream.batches(step * count, policy)
+            self._policy = Policy(state, self.learning.steps, self.learning.device)
+            self._batches = stream.batches(step * count, self._policy)
         self._cursor = step + 1
         drawn = list(islice(self._batches, count))[: state.gradients.batches_of(step)]
+        self._policy.rest()
         return [[self._moved(shard) for shard in shards] for shards in drawn]
 
     def _moved(self, shard: dict[str, Batch]) -> dict[str, Batch]:
