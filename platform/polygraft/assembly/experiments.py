@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 
 from polygraft.assembly.learners import device_of, gradients, learner, main_mover, players_of
-from polygraft.assembly.mixing import mixture, total_steps
+from polygraft.assembly.mixing import total_steps
+from polygraft.assembly.streams import episodes_of, stream_of
 from polygraft.core.batch import Batch
 from polygraft.core.errors import fault
-from polygraft.data.batches import TableStream, sequential
+from polygraft.data.batches import sequential
 from polygraft.data.preparation import Prepared
 from polygraft.data.ragged import Ragged, dense_labels
 from polygraft.suite.schema import Suite
@@ -47,14 +48,7 @@ def experiment_of(
     device = device_of(suite)
     learns = learns.to(device)
     mine = share(suite.train.shards)
-    stream = TableStream(
-        prepared,
-        suite.train.batch_size,
-        seed=suite.seed,
-        shards=mine,
-        num_shards=suite.train.shards,
-        mixture=mixture(suite, prepared),
-    )
+    stream = stream_of(suite, prepared, learns, mine)
     balancing = gradients(suite, learns)
     cadence = _cadence(suite, total_steps(suite, prepared))
     clock = Clock()
@@ -74,7 +68,7 @@ def experiment_of(
             clock=clock,
         ),
         plan=plan,
-        evaluation=_evaluation(suite, prepared, device),
+        evaluation=_evaluation(suite, prepared, learns, device),
         goal=_goal(suite, learns),
         cadence=cadence,
         device=device,
@@ -127,10 +121,14 @@ def _goal(suite: Suite, learns: Learner) -> Goal:
     return Goal(suite.train.best, 1 if better[metric] == "max" else -1)
 
 
-def _evaluation(suite: Suite, prepared: Mapping[str, Prepared], device: torch.device) -> Evaluation:
-    """The validation and test rows of every table."""
+def _evaluation(suite: Suite, prepared: Mapping[str, Prepared], learns: Learner, device: torch.device) -> Evaluation:
+    """The validation and test rows of every table, or episodes of every environment."""
+
+    def split(table: Prepared, part: str) -> Split:
+        return _split(table, part) if table.environment is None else episodes_of(table, part, learns, device)
+
     return Evaluation(
-        splits={name: tuple(_split(table, name) for table in prepared.values()) for name in ("validation", "test")},
+        splits={part: tuple(split(table, part) for table in prepared.values()) for part in ("validation", "test")},
         tasks={name: task.tables[0] for name, task in suite.tasks.items()},
         device=device,
     )

@@ -58,7 +58,10 @@ def learner(
         name: objective_of(suite, name, targets.get(name), shapes[task.tables[0]]) for name, task in suite.tasks.items()
     }
     stems = grown or {table: stem_of(suite, table, shape) for table, shape in shapes.items()}
-    return Learner(_network(suite, shapes, stems, wanted), wanted)
+    network = _network(suite, shapes, stems, wanted)
+    for objective in wanted.values():
+        objective.meet(network)
+    return Learner(network, wanted)
 
 
 def _names(suite: Suite) -> list[tuple[str, str]]:

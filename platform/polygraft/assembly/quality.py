@@ -35,13 +35,13 @@ class Quality:
 
 
 def look_at(suite: Suite, storage: Path) -> list[Quality]:
-    """Every table of the suite, seen by every check there is. Raises UserError with the faults of all tables.
+    """Every table of the suite that has rows, seen by every check there is. Raises UserError with the faults of all tables.
 
     storage: of runs, the newest finished one of which says how its errors differ by group; its cache is used.
     """
     faults: list[Fault] = []
     surveys: dict[str, Survey] = {}
-    for name in suite.data:
+    for name in [each for each, table in suite.data.items() if not table.played]:
         try:
             table = opened(table_spec(suite, name), storage / "cache")
             seen = survey_blocks(table.spec, table.schema, table.rows, table.blocks())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError
 from polygraft.data.batches import batch_size_faults
+from polygraft.data.environment_tables import prepare_environment
+from polygraft.data.environments import EnvironmentSpec
 from polygraft.data.preparation import Prepared, prepare
 from polygraft.data.spec import SeriesSpec, SplitSpec, TableSpec, TargetSpec, WindowSpec, ahead_name
 from polygraft.data.streaming import Runner, one_by_one
@@ -42,10 +44,14 @@ def prepare_tables(suite: Suite, cache: Path, runner: Runner = one_by_one) -> di
     prepared: dict[str, Prepared] = {}
     for name in suite.data:
         try:
-            prepared[name] = prepare(table_spec(suite, name), cache, runner)
+            if suite.data[name].played:
+                (task,) = tasks_of(suite, name)
+                prepared[name] = prepare_environment(environment_spec(suite, name), task, cache)
+            else:
+                prepared[name] = prepare(table_spec(suite, name), cache, runner)
         except UserError as error:
             faults.extend(error.faults)
-    rows = {name: len(table.splits["train"]) for name, table in prepared.items()}
+    rows = {name: len(table.splits["train"]) for name, table in prepared.items() if table.environment is None}
     place = suite.where("train.batch_size")
     faults += [Fault(place, each.what) for each in batch_size_faults(rows, suite.train.batch_size, suite.train.shards)]
     if faults:
@@ -78,6 +84,20 @@ def table_spec(suite: Suite, name: str) -> TableSpec:
         memory=table.memory_bytes,
         where=Place(suite, name),
         plugins=suite.folder,
+    )
+
+
+def environment_spec(suite: Suite, name: str) -> EnvironmentSpec:
+    """What the data room is told of a table that is an environment."""
+    said = dict(cast(dict[str, Any], suite.data[name].source))
+    return EnvironmentSpec(
+        table=name,
+        source=said.pop("environment"),
+        instances=said.pop("instances", suite.train.shards),
+        arguments=said,
+        seed=suite.seed,
+        folder=suite.folder,
+        place=suite.where(f"data.{name}.source"),
     )
 
 

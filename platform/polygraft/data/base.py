@@ -12,8 +12,8 @@ from polygraft.core.batch import Batch
 ShardBatches = list[dict[str, Batch]]
 """One step's rows on this worker: for each of its shards, in their order, a `{table: Batch}`."""
 
-Act = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
-"""A policy: what an environment asks for its next actions; tables have no use for one."""
+Act = Callable[[str, Tensor, Tensor], Tensor]
+"""A policy: (table, observations [rows, numbers], chance [rows, 2] in [0, 1)) -> an action each, int64 [rows]. Tables have no use for one."""
 
 
 class Stream(ABC):
@@ -25,6 +25,9 @@ class Stream(ABC):
 
     def observe(self, step: int, feedback: Mapping[str, float]) -> None:  # noqa: B027 - only streams with history listen
         """Hear what the step made of its batch (losses by task); streams with history remember it."""
+
+    def surprised(self, table: str, shard: int, rows: Tensor, errors: Tensor) -> None:  # noqa: B027 - only replays listen
+        """Hear how wrong the outputs were for these rows of a shard; a replay may prefer what surprised."""
 
     def told(self, step: int) -> dict[str, float]:
         """What is to be logged of where the rows of the first `step` steps came from; nothing unless a stream has some."""

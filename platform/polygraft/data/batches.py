@@ -89,7 +89,7 @@ class TableStream(Stream):
 
     def told(self, step: int) -> dict[str, float]:
         """How often each table was taken, and with what chance."""
-        return self.turns.told(step)
+        return {f"mixture/{name}": value for name, value in self.turns.told(step).items()}
 
     def state(self) -> dict[str, Tensor]:
         """The mixture's history; empty for one without."""

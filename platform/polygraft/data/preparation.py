@@ -20,6 +20,7 @@ from polygraft.data import splits as parts
 from polygraft.data.arrays import map_folder
 from polygraft.data.cache import Digest, map_arrays, once, read_json, write_arrays
 from polygraft.data.checks import check
+from polygraft.data.environments import EnvironmentSpec
 from polygraft.data.feature import encode_features
 from polygraft.data.fitting import fit
 from polygraft.data.preprocessor import Preprocessor
@@ -45,7 +46,8 @@ class Prepared:
     shape: what a stem is built from. fingerprint: of all that decides the arrays; equal content, equal fingerprint.
     shares: float64 [training rows], how often each comes beside the others; None where each comes once an epoch.
     by_length: of how many batches the rows are sorted by length together; 0 of none.
-    changed: what each row step of `clean:` did to the training rows. schema: by raw column its kind, Arrow type and, for a
+    changed: what each row step of `clean:` did to the training rows. environment: what is played in place of rows, of which there
+        are none then. schema: by raw column its kind, Arrow type and, for a
         category, its levels.
     """
 
@@ -62,6 +64,7 @@ class Prepared:
     changed: tuple[Changed, ...] = ()
     shares: np.ndarray | None = None
     by_length: int = 0
+    environment: EnvironmentSpec | None = None
 
     def buckets(self, batch_size: int) -> Buckets | None:
         """How batches of rows of like length are made; None where the suite does not ask for them, or all rows are as long."""

@@ -68,8 +68,14 @@ class Recipe:
     def run(self) -> pa.Table:
         """Run the function, on no arguments, and take what it gives as a table. Raises UserError for whatever goes wrong."""
         where = f"{self.file.name}:{self.function}"
+        table = _as_table(self.call(), self.file.parent, where)
+        check_names(table, where)
+        return table
+
+    def call(self, **arguments: Any) -> Any:
+        """What the function gives, whatever it is. Raises UserError for whatever goes wrong."""
         try:
-            made = getattr(_load(self.file), self.function)()
+            return getattr(_load(self.file), self.function)(**arguments)
         except UserError:
             raise
         except ModuleNotFoundError as error:
@@ -77,9 +83,6 @@ class Recipe:
             raise fault(what, _line(self.file, error)) from error
         except Exception as error:
             raise fault(f"the recipe failed with {type(error).__name__}: {error}", _line(self.file, error)) from error
-        table = _as_table(made, self.file.parent, where)
-        check_names(table, where)
-        return table
 
 
 def recipe(source: Path | str, folder: Path) -> Recipe | None:

@@ -19,7 +19,8 @@ class Target:
     kind: one of `data/target_kinds`, which says what a label's array is. A missing label stays missing and is masked.
     levels: of a category, in their natural order; of labels, the columns; of a sequence or boxes, the items' or classes' names.
     counts: rows of each level; of labels, rows where it is 1; of a sequence or boxes, items. labelled: rows with a label.
-    mean, std: of a number, over the labelled rows, weighted by the row weights. means, stds: of numbers, column by column.
+    mean, std: of a number, over the labelled rows, weighted by the row weights; of an environment (`actions`, its levels) the mean
+        return of random actions, and how far above it the return lies that counts as solved. means, stds: of numbers, column by column.
     longest: items of the longest label, where they differ in length.
     """
 

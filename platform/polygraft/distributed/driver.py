@@ -139,8 +139,11 @@ class Driver:
 
 def sizes_of(prepared: Mapping[str, Prepared]) -> str:
     """`flights: 336,776 rows, 235,743 to train on`, of every table, and what its row steps did: ` (duplicates dropped 12)`."""
-    return "; ".join(
-        f"{name}: {table.rows:,} rows, {len(table.splits['train']):,} to train on"
-        + (f" ({'; '.join(map(str, table.changed))})" if table.changed else "")
-        for name, table in prepared.items()
-    )
+    return "; ".join(f"{name}: {_size_of(table)}" for name, table in prepared.items())
+
+
+def _size_of(table: Prepared) -> str:
+    if table.environment is not None:
+        return f"{table.environment.source}, {table.environment.instances} instances"
+    changed = f" ({'; '.join(map(str, table.changed))})" if table.changed else ""
+    return f"{table.rows:,} rows, {len(table.splits['train']):,} to train on{changed}"

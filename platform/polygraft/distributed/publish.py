@@ -12,6 +12,7 @@ from polygraft.assembly.model import Model
 from polygraft.assembly.run import MODEL, RESULT, SUITE, Run
 from polygraft.assembly.tables import table_spec
 from polygraft.core.atomic import write_json
+from polygraft.data.environments import first_observations
 from polygraft.data.preparation import Prepared, raw_table
 from polygraft.report.run_report import write_report
 from polygraft.storage.runs import RunRecord
@@ -65,7 +66,13 @@ def publish(
 
 def example_rows(suite: Suite, run: Run, prepared: Mapping[str, Prepared]) -> pd.DataFrame:
     """The first rows of the first table as the model wants them: raw, without targets."""
+    import pandas as pd
+
     name, table = next(iter(prepared.items()))
+    if table.environment is not None:
+        return pd.DataFrame(
+            first_observations(table.environment, EXAMPLE_ROWS), columns=list(table.preprocessor.columns)
+        )
     raw = raw_table(table_spec(suite, name), cache_of(run.folder)).slice(0, EXAMPLE_ROWS)
     frame: pd.DataFrame = raw.select(list(table.preprocessor.columns)).to_pandas()
     return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import TypeVar, cast
 
@@ -54,6 +55,17 @@ class Network(nn.Module):
     def own_parameters(self, task: str) -> list[nn.Parameter]:
         """Every trainable parameter behind the cut that is `task`'s alone."""
         return _trainable([*self.sharing.own_parameters(task), *self.heads[task].parameters()])
+
+    def copy_of(self, task: str) -> Network:
+        """A network of its own that computes what `task`'s part of this one does: its stem, the shared part, its head."""
+        table = self.tables[task]
+        stem, head = cast(Stem, deepcopy(self.stems[table])), cast(Head, deepcopy(self.heads[task]))
+        return Network({table: stem}, deepcopy(self.sharing), {task: head}, {task: table})
+
+    def state_of(self, task: str) -> dict[str, Tensor]:
+        """What `copy_of` loads to be equal again."""
+        parts = (f"stems.{self.tables[task]}.", "sharing.", f"heads.{task}.")
+        return {name: each for name, each in self.state_dict().items() if name.startswith(parts)}
 
     def rest(self, present: Collection[str]) -> None:
         """Take the gradient from every stem whose table has no task in `present`: momentum and decay would move it."""

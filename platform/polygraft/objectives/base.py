@@ -23,11 +23,13 @@ class Loss:
     """LOCAL sums over a shard's rows, scalars; nothing is divided here.
 
     The step adds both over all shards, then divides: an uneven shard, or one without a label, counts as what it is. A loss that
-    is no sum over rows (MMD, a contrastive batch) has weight 1 a shard.
+    is no sum over rows (MMD, a contrastive batch) has weight 1 a shard. errors: how wrong each row was [rows], for a stream that
+    prefers what surprised.
     """
 
     total: Tensor
     weight: Tensor
+    errors: Tensor | None = None
 
     @classmethod
     def over_rows(cls, rows: Tensor, weights: Tensor) -> Loss:
@@ -55,7 +57,7 @@ class Objective(nn.Module, ABC):
 
     Class facts: target - the kind of target it is for, of `data/target_kinds`, or the kinds; None for none. default_head. better - by metric, `max` or `min`.
     views - ways in which it sees its rows, `plain` or corrupted by `corrupt`; players - one, as a rule: an instance may have
-    others than its class.
+    others than its class. plays - whether it learns from an environment (`policies.py`) and not from a table.
     task, outputs: its task's name, and the size of the head it needs.
     """
 
@@ -63,6 +65,7 @@ class Objective(nn.Module, ABC):
     default_head: ClassVar[str] = "dense"
     better: ClassVar[Mapping[str, str]] = {}
     views: tuple[str, ...] = ("plain",)
+    plays: ClassVar[bool] = False
     players: tuple[Player, ...] = (Player("main"),)
 
     task: str
@@ -122,6 +125,9 @@ class Objective(nn.Module, ABC):
         """A batch's inputs as `view` wants them seen; chance is torch's own, which is set before each pass."""
         assert view == "plain", f"{type(self).__name__} has no view '{view}'"
         return inputs
+
+    def meet(self, network: Network) -> None:
+        """Called once, with the fresh network, before anything is loaded: what it wants of it for itself (a second network)."""
 
     def after_step(self, network: Network) -> None:
         """Follow the new weights (target networks, moving averages)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from polygraft.core.catalogue import Catalogue, Plugin, catalogue
 from polygraft.core.errors import nearest
+from polygraft.suite.environments import environment_faults
 from polygraft.suite.mentions import mentions
 from polygraft.suite.mixing import mixing_faults
 from polygraft.suite.schema import SplitSuite, Suite, TableSuite, TaskSuite, resolved
@@ -84,6 +85,7 @@ def cross_faults(suite: Suite, tables: Sequence[str], tasks: Sequence[str], room
     yield from _train(suite, tasks, rooms)
     yield from mixing_faults(suite, tables, rooms)
     yield from series_faults(suite)
+    yield from environment_faults(suite, rooms["objectives"])
     yield from _workers(suite)
     if suite.transfer is not None:
         yield "transfer", "plans are not built into this version. Leave transfer out: one phase then trains everything."
@@ -92,11 +94,6 @@ def cross_faults(suite: Suite, tables: Sequence[str], tasks: Sequence[str], room
 def _table(path: str, table: TableSuite) -> Found:
     if table.weight in table.drop:
         yield f"{path}.weight", f"the column '{table.weight}' is also dropped. Take it out of {path}.drop."
-    if isinstance(table.source, dict):
-        yield (
-            f"{path}.source",
-            "environments are not built into this version. Take a file, a URI, or recipe.py:function.",
-        )
     yield from _split(f"{path}.split", table.split)
 
 

@@ -15,6 +15,7 @@ Count = Annotated[int, Field(ge=1)]
 Size = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?(KB|MB|GB|TB)$")]
 """Bytes, as in `512MB`; a KB is 1,024 of them."""
 _TEXT = Scalar("str")
+_PLAIN = Either((_TEXT, Scalar("float"), Scalar("bool")))
 _SHARE = Taking(Either((Scalar("float"), _TEXT, Scalar("bool"))))
 _TEXTS = Taking(Either((_TEXT, ListOf(_TEXT))))
 Often = Annotated[int, Field(ge=0)]  # every so many steps; 0 is never
@@ -78,6 +79,8 @@ class SeriesSuite(Section):
 class TableSuite(Section):
     """A table: where its rows come from and what is done to them.
 
+    source: files or a recipe; or an environment that is played, `{environment: CartPole-v1, instances: 8}`, where all else are its
+    own arguments.
     columns: what inference would get wrong. weight: a column of row weights. clean: in this order. encode: by column,
     where the kind's own encoder is not wanted. series: what is made of rows that are moments. stem: absent, the one for the kinds of its columns. by_length:
     of so many batches at a time the rows are sorted by the length of their lists and texts, so that little is padded; 0 of
@@ -85,7 +88,7 @@ class TableSuite(Section):
     cleaned in a stream.
     """
 
-    source: Annotated[str | dict[str, str], Taking(Either((_TEXT, MappingOf(_TEXT))))]
+    source: Annotated[str | dict[str, Any], Taking(Either((_TEXT, MappingOf(_PLAIN))))]
     columns: dict[str, Literal["number", "category", "boolean", "timestamp", "text", "list", "image"]] = {}
     drop: list[str] = []
     weight: str | None = None
@@ -101,6 +104,11 @@ class TableSuite(Section):
     stem: Annotated[Named, Room("models/stems")] | None = None
     sampling: Annotated[Named, Room("data/samplers")] = Named(name="uniform")
     memory: Size = "4GB"
+
+    @property
+    def played(self) -> bool:
+        """Whether it is an environment, which has no rows."""
+        return isinstance(self.source, dict)
 
     @property
     def memory_bytes(self) -> int:

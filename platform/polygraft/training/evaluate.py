@@ -21,17 +21,23 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class Split:
-    """A split of one table. rows: how many; batches: those of the given chunks, in table order; labels: of ALL rows, without inputs."""
+    """A split of one table. rows: how many; batches: those of the given chunks, in table order; labels: of ALL rows, without inputs.
+
+    play: of an environment, whose rows are whole episodes: its task's outputs [rows, 1] of the given chunks, in place of batches.
+    chunk: rows of a chunk.
+    """
 
     table: str
     rows: int
     batches: Callable[[range], Iterator[Batch]]
     labels: Callable[[], Batch]
+    play: Callable[[Learner, range], Tensor] | None = None
+    chunk: int = CHUNK
 
     @property
     def chunks(self) -> int:
         """How many chunks the rows make."""
-        return -(-self.rows // CHUNK)
+        return -(-self.rows // self.chunk)
 
 
 @dataclass(frozen=True)
@@ -69,16 +75,18 @@ def score(objective: Objective, outputs: Tensor, labels: Batch, task: str) -> di
 
 def _outputs(learner: Learner, part: Split, tasks: list[str], device: torch.device) -> dict[str, Tensor]:
     """On rank 0, each task's outputs for all rows of the split; on the others, nothing of use."""
-    predictor = Predictor(learner, device)
     lengths = [_rows_of(part, r) for r in range(world())]
-    mine = predictor.outputs(part.table, part.batches(share(part.chunks)), tasks)
+    if part.play is not None:
+        mine = dict.fromkeys(tasks, part.play(learner, share(part.chunks)))
+    else:
+        mine = Predictor(learner, device).outputs(part.table, part.batches(share(part.chunks)), tasks)
     gathered = {task: gather_rows(mine[task], lengths) for task in tasks}
     return {task: rows.cpu() for task, rows in gathered.items() if rows is not None}
 
 
 def _rows_of(part: Split, rank: int) -> int:
     first, last = rank * part.chunks // world(), (rank + 1) * part.chunks // world()
-    return min(last * CHUNK, part.rows) - min(first * CHUNK, part.rows)
+    return min(last * part.chunk, part.rows) - min(first * part.chunk, part.rows)
 
 
 def _flat(scores: Mapping[str, Mapping[str, float]], split: str) -> dict[str, float]:

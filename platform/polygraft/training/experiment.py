@@ -107,11 +107,10 @@ class Experiment:
         )
 
     def measurements(self, measured: Measured, step: int) -> dict[str, float]:
-        """What a step's gradients said, which tables the first `step` steps took, and where the time went since it was last asked."""
+        """What a step's gradients said, where the rows of the first `step` steps came from, and where the time went since it was last asked."""
         losses = {f"train/{task}/loss": loss for task, loss in measured.losses.items()}
         balance = {f"balance/{name}": value for name, value in measured.values().items()}
-        mixture = {f"mixture/{name}": value for name, value in self.stream.told(step).items()}
-        return losses | balance | mixture | dict(measured.beside) | self.clock.take() | usage()
+        return losses | balance | self.stream.told(step) | dict(measured.beside) | self.clock.take() | usage()
 
 
 def _divides(every: int, step: int) -> bool:

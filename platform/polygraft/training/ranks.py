@@ -77,6 +77,15 @@ def _as_long_as_any(part: Tensor) -> Tensor:
     return padding.padded(part, longest) if len(part) else part.new_zeros((0, *longest))
 
 
+def gather(value: Any) -> list[Any] | None:
+    """All ranks' values, in the order of ranks, on rank 0; None elsewhere. Called by every rank."""
+    if world() == 1:
+        return [value]
+    values: list[Any] | None = [None] * world() if rank() == 0 else None
+    dist.gather_object(value, values, dst=0)
+    return values
+
+
 def wait() -> None:
     """Return when every rank is here."""
     if world() > 1:

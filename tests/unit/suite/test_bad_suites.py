@@ -24,12 +24,7 @@ BENT = [
     (
         "source: recipe.py:flights",
         "source: 3",
-        "suite.yaml:5: data.flights.source: takes a text or a mapping, each value a text, not 3.",
-    ),
-    (
-        "source: recipe.py:flights",
-        "source: {environment: CartPole-v1}",
-        "suite.yaml:5: data.flights.source: environments are not built into this version. Take a file, a URI, or recipe.py:function.",
+        "suite.yaml:5: data.flights.source: takes a text or a mapping, each value a text or a number or true or false, not 3.",
     ),
     (
         "month: category",

@@ -19,6 +19,7 @@ from polygraft.data.base import ShardBatches, Stream
 from polygraft.objectives.base import Loss
 from polygraft.training.clock import Clock
 from polygraft.training.optimizers import set_rate
+from polygraft.training.policy import Policy
 from polygraft.training.schedules import Schedule
 from polygraft.training.state import State
 from polygraft.training.steps.base import Step
@@ -45,7 +46,9 @@ class Joint(Step):
     def __init__(self, learning: Learning, clock: Clock, /) -> None:
         self.learning, self.clock = learning, clock
         self._batches: Iterator[ShardBatches] | None = None
+        self._policy: Policy
         self._cursor = -1
+        self._surprises: list[tuple[str, int, Tensor, Tensor]] = []
 
     def update(self, state: State, stream: Stream) -> Measured:
         """Forward each shard, balance, one trunk backward, one optimiser step."""
@@ -59,10 +62,13 @@ class Joint(Step):
     def learn(self, state: State, stream: Stream, batches: list[ShardBatches]) -> Measured:
         """The update from what `draw` gave."""
         state.learner.network.sharing.advance(state.step / self.learning.steps)
+        self._surprises.clear()
         with self.clock.part("forward"):
             tapes = [self.tapes(state, each, number) for number, each in enumerate(batches)]
         with self.clock.part("backward"):
             measured = self._balance(state.gradients, tapes, batches, state.step)
+        for table, shard, rows, errors in self._surprises:
+            stream.surprised(table, shard, rows, errors)
         with self.clock.part("optimizer"):
             state.learner.network.rest(measured.tasks)
             self._move(state)
@@ -83,9 +89,11 @@ class Joint(Step):
         """
         count, step = state.gradients.balancer.batches, state.step
         if self._batches is None or self._cursor != step:
-            self._batches = stream.batches(step * count)
+            self._policy = Policy(state, self.learning.steps, self.learning.device)
+            self._batches = stream.batches(step * count, self._policy)
         self._cursor = step + 1
         drawn = list(islice(self._batches, count))[: state.gradients.batches_of(step)]
+        self._policy.rest()
         return [[self._moved(shard) for shard in shards] for shards in drawn]
 
     def _moved(self, shard: dict[str, Batch]) -> dict[str, Batch]:
@@ -105,6 +113,10 @@ class Joint(Step):
             weights = self.learning.task_weights
             learned = [task for task in view.outputs if weights[task] > 0]
             found = {task: state.learner.objective(task).losses(view, batch) for task in learned}
+        for task, loss in found.items():
+            if loss.errors is not None:
+                table = state.learner.network.tables[task]
+                self._surprises.append((table, number, batch[table].rows.cpu(), loss.errors.cpu()))
         losses = {task: loss.total * weights[task] for task, loss in found.items()}
         offset = self.learning.offsets[number - self.learning.shards.start]
         return Tape(losses, {task: loss.weight for task, loss in found.items()}, cut=view.cut(), offset=offset)
