@@ -158,8 +158,8 @@ def head_of(suite: Suite, task: str, objective: Objective, offer: object) -> Hea
     return made
 
 
-def gradients(suite: Suite, network: Network) -> Gradients:
-    """The balancing engine over this rank's shards. Raises UserError when the mode asked for is not to be had."""
+def gradients(suite: Suite, network: Network, shards: Shards | None = None) -> Gradients:
+    """The balancing engine over this rank's shards; `shards`: over these, of this process alone. Raises UserError when the mode asked for is not to be had."""
     said = suite.balancer
     tasks = tuple(suite.tasks)
     facts = catalogue("balancing", suite.folder)[said.name].facts
@@ -180,7 +180,7 @@ def gradients(suite: Suite, network: Network) -> Gradients:
         tasks=tasks,
         shared=network.shared_parameters(),
         own={task: network.own_parameters(task) for task in tasks},
-        shards=Shards(suite.train.shards, rank(), world()),
+        shards=shards or Shards(suite.train.shards, rank(), world()),
         seed=suite.seed,
         rank=said.rank,
         agreement_every=said.agreement_every,
