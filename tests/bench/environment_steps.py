@@ -11,11 +11,6 @@ before each update, once with 10 instances, played once. Pairs are interleaved; 
 from __future__ import annotations
 
 import argparse
-import os
-
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"
-
 import statistics
 import tempfile
 import time
