@@ -9,6 +9,7 @@ import torch
 from polygraft.assembly.learners import device_of, gradients, learner, main_mover, players_of
 from polygraft.assembly.mixing import total_steps
 from polygraft.assembly.streams import episodes_of, stream_of
+from polygraft.balancing.collectives import Shards
 from polygraft.core.batch import Batch
 from polygraft.core.errors import fault
 from polygraft.data.batches import sequential
@@ -31,25 +32,37 @@ IMPROVEMENT = "improvement"
 
 
 def experiment(
-    suite: Suite, prepared: Mapping[str, Prepared], stopping: Callable[[], bool] = lambda: False
+    suite: Suite,
+    prepared: Mapping[str, Prepared],
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    shards: range | None = None,
 ) -> Experiment:
-    """One run's objects, on this rank. Raises UserError for what only the data can tell (a batch larger than the rows, ...)."""
+    """One run's objects, on this rank. shards: those that it works on by itself, if it does; none, where it draws no rows.
+
+    Raises UserError for what only the data can tell (a batch larger than the rows, ...).
+    """
     if suite.transfer is not None:
         raise fault("transfer: plans are not part of this version. Leave `transfer` out.", suite.where("transfer"))
     targets = {task: target for table in prepared.values() for task, target in table.target_info.items()}
     learns = learner(suite, {name: table.shape for name, table in prepared.items()}, targets)
-    return experiment_of(suite, prepared, learns, stopping=stopping)
+    return experiment_of(suite, prepared, learns, stopping=stopping, shards=shards)
 
 
 def experiment_of(
-    suite: Suite, prepared: Mapping[str, Prepared], learns: Learner, *, stopping: Callable[[], bool] = lambda: False
+    suite: Suite,
+    prepared: Mapping[str, Prepared],
+    learns: Learner,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    shards: range | None = None,
 ) -> Experiment:
     """The suite's run with another learner than the suite's own."""
     device = device_of(suite)
     learns = learns.to(device)
-    mine = share(suite.train.shards)
+    mine = share(suite.train.shards) if shards is None else shards
     stream = stream_of(suite, prepared, learns, mine)
-    balancing = gradients(suite, learns)
+    balancing = gradients(suite, learns, None if shards is None else Shards(max(1, len(shards))))
     cadence = _cadence(suite, total_steps(suite, prepared))
     clock = Clock()
     plan = TrainEverything()

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from polygraft.assembly.apart import apart, learn_apart
 from polygraft.assembly.experiments import experiment
 from polygraft.assembly.model import Model
 from polygraft.assembly.run import EXHIBITS, MODEL, ORIGIN, RESULT, STOP, SUITE, Run, Status
@@ -29,8 +30,9 @@ from polygraft.tracking.silent import Silent
 from polygraft.training.evaluate import evaluate
 from polygraft.training.experiment import Experiment
 from polygraft.training.loop import train
-from polygraft.training.ranks import rank, wait
+from polygraft.training.ranks import alone, rank, wait, world
 from polygraft.training.state import State
+from polygraft.training.wire import KEEPER
 
 
 def lay_out(suite: Suite, folder: Path, warm_start: Path | None = None) -> None:
@@ -57,13 +59,25 @@ def work(folder: Path, *, attempt: int) -> Run:
     """
     suite = laid_out(folder)
     torch.set_num_threads(suite.workers.threads)
+    if not apart(suite):
+        return _work(folder, suite, attempt)
+    me, count = rank(), world()
+    with alone():
+        if me == KEEPER:
+            return _work(folder, suite, attempt, shards=range(0))
+        learn_apart(suite, prepare_tables(suite, cache_of(folder)), me, count)
+        return Run(folder.name, folder, "finished", 0)
+
+
+def _work(folder: Path, suite: Suite, attempt: int, *, shards: range | None = None) -> Run:
     guard = attempt_guard(folder, attempt)
     prepared = prepare_tables(suite, cache_of(folder))
-    running = experiment(suite, prepared, stopping=(folder / STOP).exists)
+    running = experiment(suite, prepared, stopping=(folder / STOP).exists, shards=shards)
     _warm_start(running, _origin(folder)["from"])
     tracker = Journal(folder / "metrics.jsonl", guard=guard, attempt=attempt) if rank() == 0 else Silent()
     store = Directory(folder / "checkpoints", keep=suite.train.keep, rank=rank(), guard=guard)
     state = train(running, tracker, store)
+    running.step.end(state)
     wait()  # until rank 0 has written the last checkpoint
     if not running.finished(state):
         return _result(folder, running, state, "killed")

@@ -171,8 +171,10 @@ def head_of(suite: Suite, objective: Objective, offer: Offer, inputs: Inputs) ->
     return made
 
 
-def gradients(suite: Suite, learner: Learner) -> Gradients:
-    """The balancing engine over this rank's shards. Raises UserError when the mode asked for is not to be had."""
+def gradients(suite: Suite, learner: Learner, shards: Shards | None = None) -> Gradients:
+    """The balancing engine over this rank's shards; `shards`: over these, of this process alone. Raises UserError when the mode
+    asked for is not to be had.
+    """
     said, network = suite.balancer, learner.network
     # What a task reads of the shared part in a pass of its own is at no cut.
     one_pass = all(objective.views == ("plain",) for _, objective in learner.tasks())
@@ -195,7 +197,7 @@ def gradients(suite: Suite, learner: Learner) -> Gradients:
         tasks=tasks,
         shared=network.shared_parameters(),
         own={task: learner.behind(task) for task in tasks},
-        shards=Shards(suite.train.shards, rank(), world()),
+        shards=shards or Shards(suite.train.shards, rank(), world()),
         seed=suite.seed,
         rank=said.rank,
         agreement_every=said.agreement_every,
@@ -215,9 +217,14 @@ def main_mover(suite: Suite, learner: Learner) -> Optimizer:
 
 
 def players_of(suite: Suite, learner: Learner) -> Players:
-    """Who moves beside `main`, over this rank's shards."""
+    """Who moves beside `main`, over this rank's shards. Raises UserError where workers learn apart, and one alone keeps optimisers."""
     shards = Shards(suite.train.shards, rank(), world())
-    return Players(learner, partial(optimizer_of, suite), shards)
+    found = Players(learner, partial(optimizer_of, suite), shards)
+    step = suite.train.step.name
+    if found.seats and catalogue("training/steps", suite.folder)[step].facts["apart"]:
+        what = f"'{step}' moves one player a task, and '{found.seats[0].name}' moves beside main. Take joint."
+        raise fault(f"train.step: {what}", suite.where("train.step"))
+    return found
 
 
 def optimizer_of(suite: Suite, named: list[tuple[str, nn.Parameter]]) -> Optimizer:

@@ -11,6 +11,7 @@ from polygraft.assembly.mixing import mixture, total_steps
 from polygraft.core.batch import Batch
 from polygraft.data.base import Stream
 from polygraft.data.batches import TableStream
+from polygraft.data.elsewhere import Elsewhere
 from polygraft.data.environments import EPISODES_AT_ONCE
 from polygraft.data.playing import Played, PlayedStream
 from polygraft.data.preparation import Prepared
@@ -23,7 +24,9 @@ from polygraft.training.ranks import gather
 
 
 def stream_of(suite: Suite, prepared: Mapping[str, Prepared], learns: Learner, shards: range) -> Stream:
-    """The batches of this rank's shards."""
+    """The batches of this rank's shards; where it has none, rows are drawn elsewhere."""
+    if not shards:
+        return Elsewhere([name for name, table in prepared.items() if table.environment is not None])
     tables = {name: table for name, table in prepared.items() if table.environment is None}
     rows = _rows(suite, tables, shards) if tables else None
     steps = total_steps(suite, prepared)

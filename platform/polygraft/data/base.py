@@ -29,6 +29,10 @@ class Stream(ABC):
     def surprised(self, table: str, shard: int, rows: Tensor, errors: Tensor) -> None:  # noqa: B027 - only replays listen
         """Hear how wrong the outputs were for these rows of a shard; a replay may prefer what surprised."""
 
+    def counts(self) -> list[float]:
+        """What this worker's shards have played, in numbers that add up over workers; none unless something is played."""
+        return []
+
     def told(self, step: int) -> dict[str, float]:
         """What is to be logged of where the rows of the first `step` steps came from; nothing unless a stream has some."""
         return {}

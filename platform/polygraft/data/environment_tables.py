@@ -16,7 +16,7 @@ from polygraft.data.plans import NumberPlan
 from polygraft.data.preparation import Prepared
 from polygraft.data.preprocessor import Preprocessor
 from polygraft.data.recipes import recipe
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
 
 RANDOM_EPISODES = 100
 """Episodes of random actions: what `improvement` counts from."""

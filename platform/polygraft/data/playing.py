@@ -19,6 +19,7 @@ from torch import Tensor
 from polygraft.core.batch import Batch
 from polygraft.core.seeding import numpy_generator
 from polygraft.data.base import Act, ShardBatches, Stream
+from polygraft.data.elsewhere import played_words
 from polygraft.data.environments import EnvironmentSpec, Instances, Moves
 from polygraft.data.replay import Replay, Replayed
 from polygraft.data.rollouts import Rollouts, rollout
@@ -72,22 +73,17 @@ class Arena:
         if self.replay is None:
             return rollout([self._play(act) for _ in range(count // played.instances)], played.task)
         assert isinstance(said, Replayed)
-        wanted = max(said.every, -(-said.warm_up // played.spec.instances)) if step == 0 else said.every
+        wanted = max(said.every, -(-said.warm_up // played.spec.instances)) if not self.replay.added else said.every
         for _ in range(wanted):
             self.replay.add(self._play(act))
         chance = numpy_generator(played.spec.seed, "replay", played.spec.table, self.shard, step)
         correction = said.correction + (1 - said.correction) * step / played.steps
         return self.replay.draw(count, chance, correction, played.task)
 
-    def told(self) -> list[float]:
-        """[plays, episodes, the sum of recent returns, of how many]."""
-        known = min(self.episodes, _RECENT)
-        return [
-            float(self.plays * len(self._running)),
-            float(self.episodes),
-            float(self.recent[:known].sum()),
-            float(known),
-        ]
+    def counts(self) -> list[float]:
+        """[steps, episodes, the sum of the last returns, of how many]."""
+        steps, known = self.plays * len(self._running), min(self.episodes, _RECENT)
+        return [float(steps), float(self.episodes), float(self.recent[:known].sum()), float(known)]
 
     def state(self) -> dict[str, Tensor]:
         """Everything; an episode is its number and the actions taken in it."""
@@ -165,17 +161,23 @@ class PlayedStream(Stream):
         if table in self.arenas and (replay := self.arenas[table][shard].replay):
             replay.prefer(rows.numpy(), errors.numpy())
 
+    def counts(self) -> list[float]:
+        """Of each environment the steps, the episodes, the sum of the last returns, and of how many."""
+        return [
+            each
+            for mine in self.arenas.values()
+            for each in np.sum([one.counts() for one in mine.values()], 0).tolist()
+        ]
+
     def told(self, step: int) -> dict[str, float]:
-        """Of each environment: steps played, episodes finished, and the mean return of the last ones; on rank 0."""
+        """What the tables tell; of each environment what was played, on rank 0."""
         found = self.tables.told(step) if self.tables else {}
-        shards = self._gather({table: [each.told() for each in mine.values()] for table, mine in self.arenas.items()})
-        for table in self.arenas if shards else ():
-            plays, episodes, returns, known = np.sum(
-                [each for some in shards or () for each in some[table]], 0
-            ).tolist()
-            found |= {f"environment/{table}/steps": plays, f"environment/{table}/episodes": episodes}
-            found |= {f"environment/{table}/return": returns / known} if known else {}
-        return found
+        # By shard and not by worker: a sum of sums would know who holds which.
+        mine = {shard: [each.counts() for each in arenas] for shard, arenas in self._by_shard().items()}
+        if (everyone := self._gather(mine)) is None:
+            return found
+        shards = [counts for some in everyone for counts in some.values()]
+        return found | played_words(tuple(self.arenas), np.sum(shards, 0).ravel().tolist())
 
     def state(self) -> dict[str, Tensor]:
         """All history of all shards, on rank 0; called by every worker."""
@@ -197,3 +199,6 @@ class PlayedStream(Stream):
         if self.tables:
             first = "tables//"
             self.tables.load({name.removeprefix(first): each for name, each in state.items() if name.startswith(first)})
+
+    def _by_shard(self) -> dict[int, list[Arena]]:
+        return {shard: [arenas[shard] for arenas in self.arenas.values()] for shard in self.shards}

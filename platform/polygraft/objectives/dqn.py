@@ -24,7 +24,7 @@ from polygraft.objectives.base import Loss, exact
 from polygraft.objectives.policies import Acting
 
 if TYPE_CHECKING:
-    from polygraft.data.targets import Target
+    from polygraft.data.target import Target
 
 
 class DQN(Acting):

@@ -86,7 +86,7 @@ def cross_faults(suite: Suite, tables: Sequence[str], tasks: Sequence[str], room
     yield from mixing_faults(suite, tables, rooms)
     yield from series_faults(suite)
     yield from environment_faults(suite, rooms["objectives"])
-    yield from _workers(suite)
+    yield from _workers(suite, rooms["training/steps"].get(suite.train.step.name))
     if suite.transfer is not None:
         yield "transfer", "plans are not built into this version. Leave transfer out: one phase then trains everything."
 
@@ -195,14 +195,20 @@ def _metrics(task: TaskSuite, rooms: Mapping[str, Catalogue]) -> list[str]:
     return list(objective.facts.get("better", ())) if objective else []
 
 
-def _workers(suite: Suite) -> Found:
-    workers = suite.workers
+def _workers(suite: Suite, step: Plugin | None) -> Found:
+    """Where the workers learn apart, the first one of them learns nothing."""
+    workers, keepers = suite.workers, int(step is not None and step.facts.get("apart", False))
+    if keepers and workers.least < 2:
+        yield (
+            "workers",
+            f"'{suite.train.step.name}' takes at least 2: the first keeps the parameters, the others learn.",
+        )
     if (workers.min is None) != (workers.max is None):
         yield "workers", "min: and max: go together; count: alone is a fixed number."
     elif workers.min is not None and workers.min > workers.most:
         yield "workers.min", f"takes at most max: {workers.most}, not {workers.min}."
     elif workers.max is not None and not workers.least <= workers.count <= workers.max:
         yield "workers.count", f"takes a number between min and max, not {workers.count}."
-    if suite.train.shards < workers.most:
-        few = f"{suite.train.shards} shards are too few for {workers.most} workers, each runs at least one."
-        yield "train.shards", f"{few} Leave shards out, or take at least {workers.most}."
+    if suite.train.shards < workers.most - keepers:
+        few = f"{suite.train.shards} shards are too few for {workers.most - keepers} workers, each runs at least one."
+        yield "train.shards", f"{few} Leave shards out, or take at least {workers.most - keepers}."

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -12,16 +15,28 @@ from torch import Tensor
 from polygraft.core import padding
 
 _AXES = 8  # behind that of rows; more than any outputs have
+_ALONE: ContextVar[bool] = ContextVar("alone", default=False)
 
 
 def rank() -> int:
     """This process's number; 0 when it works alone."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return 0 if world() == 1 else dist.get_rank()
 
 
 def world() -> int:
     """How many processes share the work; 1 when this one works alone."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    there = dist.is_available() and dist.is_initialized() and not _ALONE.get()
+    return dist.get_world_size() if there else 1
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, this process works alone, whatever group it is of."""
+    before = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(before)
 
 
 def share(total: int) -> range:

@@ -8,7 +8,7 @@ import torch
 from polygraft.assembly.learners import learner
 from polygraft.core.batch import Batch, Input, Inputs
 from polygraft.core.errors import UserError
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
 from polygraft.suite.load import load
 
 SUITE = """

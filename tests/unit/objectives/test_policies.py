@@ -12,7 +12,7 @@ from torch import Tensor
 
 from polygraft import objectives
 from polygraft.core.batch import Batch, Inputs
-from polygraft.data.targets import Target
+from polygraft.data.target import Target
 from polygraft.models import heads, sharing, stems, trunks
 from polygraft.models.network import Network
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from polygraft.balancing.gradients import Measured
 from polygraft.data.base import Stream
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 class Step(ABC):
-    """A way of learning from the next batches. Called on every rank; leaves every rank with the same bits."""
+    """A way of learning from the next batches. Called on every rank; leaves every rank with the same bits.
+
+    Class fact: apart - whether the first worker alone takes the steps and the others work for it, outside that promise.
+    """
+
+    apart: ClassVar[bool] = False
 
     @abstractmethod
     def update(self, state: State, stream: Stream) -> Measured:
@@ -21,3 +26,6 @@ class Step(ABC):
 
         Raises RunFailed, with the step, the task and the rows, when a loss is no longer finite.
         """
+
+    def end(self, state: State) -> None:  # noqa: B027 - only a step with other processes behind it has some to let go
+        """Called once, after this process's last update."""

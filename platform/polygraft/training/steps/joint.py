@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -61,6 +61,19 @@ class Joint(Step):
 
     def learn(self, state: State, stream: Stream, batches: list[ShardBatches]) -> Measured:
         """The update from what `draw` gave."""
+        measured = self.pull(state, stream, batches)
+        self.push(state, measured.tasks)
+        if state.gradients.observes:
+            self._look_back(state, batches[0])
+        self._play(state, batches[0])
+        for _, objective in state.learner.tasks():
+            objective.after_step(state.learner.network)
+        stream.observe(state.step, measured.losses)
+        state.step += 1
+        return measured
+
+    def pull(self, state: State, stream: Stream, batches: list[ShardBatches]) -> Measured:
+        """Fill `.grad` of all parameters with the balanced gradient; nothing is moved."""
         state.learner.network.sharing.advance(state.step / self.learning.steps)
         self._surprises.clear()
         with self.clock.part("forward"):
@@ -69,18 +82,14 @@ class Joint(Step):
             measured = self._balance(state.gradients, tapes, batches, state.step)
         for table, shard, rows, errors in self._surprises:
             stream.surprised(table, shard, rows, errors)
-        with self.clock.part("optimizer"):
-            state.learner.network.rest(measured.tasks)
-            self._move(state)
-        if state.gradients.observes:
-            self._look_back(state, batches[0])
-        self._play(state, batches[0])
-        for _, objective in state.learner.tasks():
-            objective.after_step(state.learner.network)
-        stream.observe(state.step, measured.losses)
         self.clock.rows(sum(len(batch) for shards in batches for shard in shards for batch in shard.values()))
-        state.step += 1
         return measured
+
+    def push(self, state: State, tasks: Collection[str]) -> None:
+        """Move by the gradient of these tasks that lies in `.grad`."""
+        with self.clock.part("optimizer"):
+            state.learner.network.rest(tasks)
+            self._move(state)
 
     def _draw(self, state: State, stream: Stream) -> list[ShardBatches]:
         """The batches of this step, B as a rule 1: those of steps t B to t B + B - 1 of the stream.
