@@ -1,4 +1,4 @@
-"""Toys for the ways of sharing: a trunk of three stages for each kind of features, and networks of them."""
+"""Toys for the ways of sharing: a trunk of three stages for each kind of features, the trunks that there are, and networks of them."""
 
 from __future__ import annotations
 
@@ -39,6 +39,21 @@ EXCEPTIONS = {
     },
 }
 """Ways of sharing for which a law does not hold, each with the reason: the one place."""
+
+
+TRUNKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "cnn": ("maps", {"widths": [6, 4], "block": "residual", "groups": 2}),
+    "feature_pyramid": ("maps", {"widths": [4, 6], "width": 5, "block": "plain", "groups": 2}),
+    "lstm": ("sequence", {"widths": [6, 4], "bidirectional": True, "project": 5}),
+    "transformer": ("sequence", {"layers": 2, "heads": 2, "width": 8, "hidden": 12, "max_length": 9}),
+}
+"""Of each trunk beside `mlp` what it reads, and settings."""
+
+REFUSED = {
+    ("mtan", "feature_pyramid"): "mtan attends to maps of one level a stage",
+    ("cross_stitch", "feature_pyramid"): "Take unit: stage",
+}
+"""Ways of sharing that a trunk does not allow, with the words."""
 
 
 class ToyStem(Stem):
@@ -109,7 +124,7 @@ class ToyTrunk(Trunk):
 
 
 class ToyHead(Head):
-    """A linear map of whatever comes."""
+    """A linear map of all that comes, added up: padding is 0, maps may be of several levels."""
 
     def __init__(self, offer: Offer, size: int) -> None:
         super().__init__()
@@ -117,22 +132,31 @@ class ToyHead(Head):
         self.out = nn.Linear(offer.width, size)
 
     def forward(self, features: Features, given: Tensor | None = None) -> Tensor:
-        if features.maps:
-            found = features.maps[0].flatten(2).sum(2)
-        elif features.sequence is not None:
-            found = features.sequence[:, 0]
-        else:
-            assert features.vector is not None
-            found = features.vector
+        parts = [] if features.vector is None else [features.vector]
+        if features.sequence is not None:
+            assert features.mask is not None
+            parts.append((features.sequence * features.mask.unsqueeze(2)).sum(1))
+        parts += [maps.flatten(2).sum(2) for maps in features.maps]
+        found = torch.stack(parts).sum(0)
         return self.out(found)  # type: ignore[no-any-return]
 
 
 KINDS = ("vector", "sequence", "maps", "maps to vector")
 
 
+def reads(kind: str) -> str:
+    """What a stem must offer."""
+    return TRUNKS[kind][0] if kind in TRUNKS else kind.split()[0]
+
+
 def make_trunk(kind: str, width: int = 5, **settings: Any) -> Trunk:
     if kind == "vector":
         made = trunks.registry.make("mlp", {"widths": list(WIDTHS), "activation": "gelu", **settings}, width=width)
+        assert isinstance(made, Trunk)
+        return made
+    if kind in TRUNKS:
+        of, chosen = TRUNKS[kind]
+        made = trunks.registry.make(kind, {**chosen, **settings}, offer=Offer(of, width))
         assert isinstance(made, Trunk)
         return made
     return ToyTrunk(kind, width)
@@ -148,7 +172,7 @@ def network(
     """In float64, in training mode; the same weights each time. tables: the tasks of each; one of all by default."""
     torch.manual_seed(3)
     tables = tables or {"flights": TASKS}
-    stems = {table: ToyStem(kind.split()[0]) for table in tables}
+    stems = {table: ToyStem(reads(kind)) for table in tables}
     offer = next(iter(stems.values())).offer
     tasks = tuple(task for of in tables.values() for task in of)
     shared = sharing.registry.make(
@@ -165,8 +189,7 @@ def batch(rows: int = ROWS, seed: int = 1) -> Batch:
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=chance, dtype=torch.float64)
 
-    mask = torch.rand(rows, 6, generator=chance) < 0.7
-    mask[:, 0] = True
+    mask = torch.arange(6) < torch.randint(1, 7, (rows, 1), generator=chance)
     inputs = {"vector": normal(rows, 4), "sequence": normal(rows, 6, 4), "maps": normal(rows, 9, 9, 4), "mask": mask}
     return Batch(inputs=inputs, weights=torch.ones(rows), rows=torch.arange(rows))
 

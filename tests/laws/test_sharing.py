@@ -11,11 +11,14 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from polygraft.core.catalogue import catalogue
+from polygraft.core.errors import UserError
 from polygraft.models.network import Network
-from sharing_toy import EXCEPTIONS, KINDS, ROWS, TASKS, VARIANTS, batch, chosen, losses, network
+from sharing_toy import EXCEPTIONS, KINDS, REFUSED, ROWS, TASKS, TRUNKS, VARIANTS, batch, chosen, losses, network
 
 Settings = Mapping[str, Any]
+ONCE = [next(each for each in VARIANTS if each[0] == name) for name in catalogue("models/sharing")]
 CASES = [(name, settings, kind) for name, settings in VARIANTS for kind in KINDS]
+CASES += [(name, settings, kind) for name, settings in ONCE for kind in TRUNKS if (name, kind) not in REFUSED]
 
 
 def title(value: object) -> str:
@@ -185,6 +188,16 @@ def test_what_leads_to_nothing_that_learns_is_no_part_of_the_cut(name: str, sett
     shared = torch.autograd.grad(sum(each.sum() for each in view.cut().features), net.shared_parameters())  # type: ignore[union-attr,arg-type]
     assert all(each.requires_grad for each in view.cut().features)  # type: ignore[union-attr]
     assert len(shared) == len(net.shared_parameters())
+
+
+@pytest.mark.parametrize(("name", "kind"), REFUSED)
+def test_a_trunk_that_a_way_of_sharing_does_not_allow_is_refused_in_words(name: str, kind: str) -> None:
+    with pytest.raises(UserError, match=REFUSED[name, kind]):
+        outputs(network(name, {}, kind))
+
+
+def test_every_trunk_is_tried() -> None:
+    assert {*TRUNKS, "mlp"} == set(catalogue("models/trunks"))
 
 
 def test_exceptions_are_of_ways_of_sharing_that_there_are() -> None:

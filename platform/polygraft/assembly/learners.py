@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from polygraft.assembly import offers
 from polygraft.balancing import registry as balancers
 from polygraft.balancing.base import Balancer
 from polygraft.balancing.collectives import Shards
@@ -70,14 +71,14 @@ def objective_of(suite: Suite, task: str, target: Target) -> Objective:
 
 def _network(suite: Suite, grown: Mapping[str, Stem], wanted: Mapping[str, Objective]) -> Network:
     """Stems, the shared backbone, a head a task."""
-    offers = {stem.offer for stem in grown.values()}
-    if len(offers) > 1:
+    found = {stem.offer for stem in grown.values()}
+    if len(found) > 1:
         said = ", ".join(f"'{table}' {stem.offer.kind} of {stem.offer.width}" for table, stem in grown.items())
         raise fault(
             f"backbone: one trunk reads all tables, but they offer {said}. Give each `stem: {{name: columns, width: 64}}`.",
             suite.where("backbone"),
         )
-    (offer,) = offers
+    (offer,) = found
 
     way, tasks = suite.sharing, tuple(suite.tasks)
     with _placed(suite, "sharing"):
@@ -96,15 +97,10 @@ def _network(suite: Suite, grown: Mapping[str, Stem], wanted: Mapping[str, Objec
 
 def trunk_of(suite: Suite, offer: Offer) -> Trunk:
     """The suite's backbone on what a stem offers. Raises UserError where it reads something else."""
-    named = suite.backbone
+    named, read = suite.backbone, offers.for_trunk(suite, offer)
     with _placed(suite, "backbone"):
-        trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=offer, width=offer.width)
+        trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=read, width=read.width)
     assert isinstance(trunk, Trunk)
-    if trunk.wants != offer.kind:
-        raise fault(
-            f"backbone: '{named.name}' reads a {trunk.wants}; the tables offer a {offer.kind}.",
-            suite.where("backbone"),
-        )
     return trunk
 
 
@@ -146,11 +142,12 @@ def stem_of(suite: Suite, table: str, shape: Inputs) -> Stem:
     return stem
 
 
-def head_of(suite: Suite, task: str, objective: Objective, offer: object) -> Head:
-    """A task's head on what `offer` says: the suite's, else its objective's own."""
+def head_of(suite: Suite, task: str, objective: Objective, offer: Offer) -> Head:
+    """A task's head on what `offer` says: the suite's, else its objective's own. Raises UserError where it reads something else."""
     named = suite.tasks[task].head
     name, settings = (named.name, named.settings) if named else (objective.default_head, {})
-    made = heads.make(name, settings, beside=suite.folder, offer=offer, size=objective.outputs)
+    read = offers.for_head(suite, task, name, offer)
+    made = heads.make(name, settings, beside=suite.folder, offer=read, size=objective.outputs)
     assert isinstance(made, Head)
     return made
 

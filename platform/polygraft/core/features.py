@@ -13,18 +13,34 @@ class Offer:
     """What a stem or a trunk offers to what stands on it.
 
     kind: `vector` [rows, width], `sequence` [rows, length, width] with a mask, or `maps` [rows, width, h, w] per level.
-    width: features of a row, a position or a pixel.
+    width: features of a row, a position or a pixel; of several levels the last one's.
+    also: what is offered beside it, each of another kind: a summary [rows, width] of a sequence.
     """
 
     kind: str
     width: int
+    also: tuple[Offer, ...] = ()
+
+    def of(self, kind: str) -> Offer | None:
+        """What is offered of this kind, and nothing beside it."""
+        return next((Offer(each.kind, each.width) for each in (self, *self.also) if each.kind == kind), None)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds that are offered, the main one first."""
+        return (self.kind, *(each.kind for each in self.also))
+
+    def summed_up(self) -> Offer:
+        """This with a vector of the same width beside it."""
+        return replace(self, also=(*self.also, Offer("vector", self.width)))
 
 
 @dataclass(frozen=True)
 class Features:
     """What a trunk computed for the rows of one table; each part is None where the trunk does not offer it.
 
-    vector: [rows, width]; sequence: [rows, length, width]; mask: bool [rows, length]; maps: [rows, width, h, w] per level.
+    vector: [rows, width]; sequence: [rows, length, width]; mask: bool [rows, length], True on what is real, which stands before
+        all padding; maps: [rows, width, h, w] per level.
     """
 
     vector: Tensor | None = None

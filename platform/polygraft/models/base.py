@@ -34,7 +34,7 @@ class Trunk(nn.Module, ABC):
 
     stages: each maps Features to Features. The ONE list that layer-wise decay, unfreezing, taps, the frozen prefix and sharing
         stage by stage count on; nothing that learns stands outside it.
-    offers: what each stage gives, one a stage.
+    offers: what each stage gives, one a stage. Features of several kinds have one width, and what is padding in a sequence is 0.
     wants: the kind of features it reads.
     """
 

@@ -21,7 +21,7 @@ def test_the_rooms_hold_these_plugins():
     rooms = ("models/stems", "models/trunks", "models/heads")
     assert [catalogue(room).names() for room in rooms] == [
         ["columns", "image", "joined", "series", "tokens"],
-        ["mlp"],
+        ["cnn", "feature_pyramid", "lstm", "mlp", "transformer"],
         ["dense"],
     ]
     sharing = ["cgc", "cross_stitch", "dselect_k", "hard", "ltb", "mmoe", "mtan", "ple"]

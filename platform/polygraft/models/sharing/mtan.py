@@ -25,7 +25,8 @@ class MTAN(Sharing):
     Shared: the trunk. Own: the attention. The cut: what every stage gives, for a task reads all of them.
     g and h are linear by channel (1 x 1 convolutions), f too, on maps a 3 x 3 convolution, averaged to the next stage's size. The paper
     gives h an earlier layer of the stage beside the last; a stage of any trunk has but one output, so g reads p. Where the paper has batch
-    norm, which would couple rows, there is layer norm.
+    norm, which would couple rows, there is layer norm. A vector that the last stage gives beside a sequence or maps would go around the
+    attention; in its place a task has the mean of what it keeps.
     """
 
     cost = "one trunk, and tasks x five linear layers of its width a stage: as a rule more than the trunk"
@@ -33,7 +34,7 @@ class MTAN(Sharing):
     def __init__(self, make_trunk: Callable[[], Trunk], tasks: tuple[str, ...], /) -> None:
         super().__init__()
         self.trunk = make_trunk()
-        self.offer = self.trunk.offer
+        self.offer = _kept(self.trunk.offer)
         offers = [readable(each) for each in self.trunk.offers]
         for stage, (before, then) in enumerate(pairwise(offers), 1):
             if then.kind not in (before.kind, "vector"):
@@ -94,18 +95,18 @@ class _Attention(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, given: Features, kept: Features | None) -> Features:
-        """`given` with what the task keeps of it. kept: of the stage before."""
+    def forward(self, given: Features, before: Features | None) -> Features:
+        """What the task keeps of `given`. before: what it kept of the stage before."""
         p = _part(given, self.offer.kind)
-        seen = p if kept is None else torch.cat([p, self._carried(kept, p)], -1)
+        seen = p if before is None else torch.cat([p, self._carried(before, p)], -1)
         found = self.mask(seen) * p
         if self.offer.kind == "vector":
-            return replace(given, vector=found)
-        return (
-            replace(given, sequence=found)
-            if self.offer.kind == "sequence"
-            else replace(given, maps=(_channels_first(found),))
-        )
+            return Features(vector=found)
+        if self.offer.kind == "sequence":
+            kept = Features(sequence=found, mask=given.mask)
+        else:
+            kept = Features(maps=(_channels_first(found),))
+        return kept if given.vector is None else replace(kept, vector=pooled(kept, self.offer))
 
     def _carried(self, kept: Features, like: Tensor) -> Tensor:
         """f: [..., width], channels last, of `like`'s positions."""
@@ -124,6 +125,12 @@ class _Attention(nn.Module):
                 "sharing",
             )
         return self.carry_norm(found).relu()  # type: ignore[no-any-return]
+
+
+def _kept(offer: Offer) -> Offer:
+    """Of what a trunk offers, what goes through attention, and a vector of it."""
+    main = Offer(offer.kind, offer.width)
+    return main.summed_up() if offer.kind != "vector" and "vector" in offer.kinds else main
 
 
 def _part(features: Features, kind: str) -> Tensor:

@@ -42,7 +42,8 @@ class Image(Stem):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Features:
         """`image/...` [rows, channels, height, width] as maps, or as a vector [rows, width]."""
-        image = inputs[self.name]
+        # A copy: a shard is a slice of a larger tensor, and a kernel may choose its path, and so its bits, by the address.
+        image = inputs[self.name].clone()
         if self.offer.kind == "maps":
             return Features(maps=(image,))
         return Features(vector=self.project(image.flatten(1)))

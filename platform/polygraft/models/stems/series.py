@@ -45,7 +45,7 @@ class Series(Stem):
         """`series/...` [rows, length, channels] as a vector [rows, width], or as a sequence with its mask."""
         if self.offer.kind == "sequence":
             (each,) = self.inputs
-            steps = inputs[each.name]
+            steps = inputs[each.name].clone()  # a slice of a larger tensor: bits may depend on its address
             return Features(sequence=self.project(steps), mask=_mask(each, inputs))
         found = [_summary(each, inputs[each.name], _mask(each, inputs)) for each in self.inputs]
         return Features(vector=self.project(torch.cat(found, 1)))
