@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
-from polygraft.assembly.learners import device_of, gradients, learner, mover
+from polygraft.assembly.learners import device_of, gradients, learner, main_mover, players_of
 from polygraft.assembly.mixing import mixture, total_steps
 from polygraft.core.batch import Batch
 from polygraft.core.errors import fault
@@ -55,16 +55,17 @@ def experiment_of(
         num_shards=suite.train.shards,
         mixture=mixture(suite, prepared),
     )
-    balancing = gradients(suite, learns.network)
+    balancing = gradients(suite, learns)
     cadence = _cadence(suite, total_steps(suite, prepared))
     clock = Clock()
     plan = TrainEverything()
     plan.prepare(learns.network)
     return Experiment(
         learner=learns,
-        optimizer=mover(suite, learns),
+        optimizer=main_mover(suite, learns),
         gradients=balancing,
         stream=stream,
+        players=players_of(suite, learns),
         step=steps.make(
             suite.train.step.name,
             suite.train.step.settings,

@@ -57,7 +57,7 @@ def _errors(model: Model, table: Opened, columns: list[str], run: str) -> Iterat
         for task, found in model.outputs(rows, name).items():
             batch = labels_of(model, rows, task, name, name)
             outputs[task].append(found[keep])
-            labels[task].append((batch.targets[task][keep], batch.present[task][keep], batch.weights[keep]))
+            labels[task].append(tuple(each[keep] for each in (*batch.asked(task), batch.weights)))
         for column in columns:
             groups[column].append(np.asarray(rows.column(column).to_pandas().astype(str))[keep])
     for task, parts_of in outputs.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import nn
@@ -31,6 +32,7 @@ from polygraft.objectives.base import Objective
 from polygraft.suite.schema import Named, Suite
 from polygraft.training.learner import Learner
 from polygraft.training.optimizers import optimizer
+from polygraft.training.players import Players
 from polygraft.training.ranks import rank, world
 
 
@@ -43,7 +45,8 @@ def learner(
 ) -> Learner:
     """Network and objectives with fresh weights, a pure function of the suite's seed.
 
-    shapes: each table's encoded inputs. targets: what is known of each task's target. grown: stems in place of the suite's.
+    shapes: each table's encoded inputs. targets: what is known of the targets of the tasks that have one. grown: stems in
+        place of the suite's.
     Raises UserError when a backbone does not fit the tables, or a head the backbone.
     """
     taken = [(path, name) for path, name in _names(suite) if hasattr(nn.ModuleDict(), name)]
@@ -51,9 +54,11 @@ def learner(
         what = "is a word that torch keeps for its modules. Choose another name"
         raise UserError([Fault(suite.where(path), f"{path}: '{name}' {what}.") for path, name in taken])
     torch.manual_seed(counter(suite.seed, "weights"))
-    wanted = {task: objective_of(suite, task, targets[task]) for task in suite.tasks}
+    wanted = {
+        name: objective_of(suite, name, targets.get(name), shapes[task.tables[0]]) for name, task in suite.tasks.items()
+    }
     stems = grown or {table: stem_of(suite, table, shape) for table, shape in shapes.items()}
-    return Learner(_network(suite, stems, wanted), wanted)
+    return Learner(_network(suite, shapes, stems, wanted), wanted)
 
 
 def _names(suite: Suite) -> list[tuple[str, str]]:
@@ -61,15 +66,18 @@ def _names(suite: Suite) -> list[tuple[str, str]]:
     return [(f"{part}.{name}", name) for part in ("data", "tasks") for name in getattr(suite, part)]
 
 
-def objective_of(suite: Suite, task: str, target: Target) -> Objective:
-    """What a task minimises."""
+def objective_of(suite: Suite, task: str, target: Target | None, inputs: Inputs) -> Objective:
+    """What a task minimises. Raises UserError where it cannot read the table's inputs."""
     named = suite.tasks[task].objective
-    made = objectives.make(named.name, named.settings, beside=suite.folder, task=task, target=target)
+    with _placed(suite, f"tasks.{task}.objective"):
+        made = objectives.make(named.name, named.settings, beside=suite.folder, task=task, target=target, inputs=inputs)
     assert isinstance(made, Objective)
     return made
 
 
-def _network(suite: Suite, grown: Mapping[str, Stem], wanted: Mapping[str, Objective]) -> Network:
+def _network(
+    suite: Suite, shapes: Mapping[str, Inputs], grown: Mapping[str, Stem], wanted: Mapping[str, Objective]
+) -> Network:
     """Stems, the shared backbone, a head a task."""
     found = {stem.offer for stem in grown.values()}
     if len(found) > 1:
@@ -92,7 +100,8 @@ def _network(suite: Suite, grown: Mapping[str, Stem], wanted: Mapping[str, Objec
         )
     assert isinstance(sharing, Sharing)
     tables = {name: task.tables[0] for name, task in suite.tasks.items()}
-    return Network(grown, sharing, {task: head_of(suite, task, wanted[task], sharing.offer) for task in tasks}, tables)
+    ends = {task: head_of(suite, wanted[task], sharing.offer, shapes[tables[task]]) for task in tasks}
+    return Network(grown, sharing, ends, tables)
 
 
 def trunk_of(suite: Suite, offer: Offer) -> Trunk:
@@ -142,19 +151,25 @@ def stem_of(suite: Suite, table: str, shape: Inputs) -> Stem:
     return stem
 
 
-def head_of(suite: Suite, task: str, objective: Objective, offer: Offer) -> Head:
-    """A task's head on what `offer` says: the suite's, else its objective's own. Raises UserError where it reads something else."""
+def head_of(suite: Suite, objective: Objective, offer: Offer, inputs: Inputs) -> Head:
+    """A task's head on what its objective makes of what the backbone offers: the suite's, else the objective's own."""
+    task = objective.task
     named = suite.tasks[task].head
     name, settings = (named.name, named.settings) if named else (objective.default_head, {})
+    with _placed(suite, f"tasks.{task}.objective"):
+        offer = objective.stand_on(offer)
     read = offers.for_head(suite, task, name, offer)
-    made = heads.make(name, settings, beside=suite.folder, offer=read, size=objective.outputs)
+    with _placed(suite, f"tasks.{task}.head" if named else f"tasks.{task}"):
+        made = heads.make(name, settings, beside=suite.folder, offer=read, size=objective.outputs, inputs=inputs)
     assert isinstance(made, Head)
     return made
 
 
-def gradients(suite: Suite, network: Network) -> Gradients:
+def gradients(suite: Suite, learner: Learner) -> Gradients:
     """The balancing engine over this rank's shards. Raises UserError when the mode asked for is not to be had."""
-    said = suite.balancer
+    said, network = suite.balancer, learner.network
+    # What a task reads of the shared part in a pass of its own is at no cut.
+    one_pass = all(objective.views == ("plain",) for _, objective in learner.tasks())
     tasks = tuple(suite.tasks)
     facts = catalogue("balancing", suite.folder)[said.name].facts
     with _placed(suite, "balancer"):
@@ -162,8 +177,8 @@ def gradients(suite: Suite, network: Network) -> Gradients:
             said.gradients,
             said.name,
             facts,
-            has_cut=network.sharing.cuts,
-            has_layer=network.last_layer() is not None,
+            has_cut=network.sharing.cuts and one_pass,
+            has_layer=network.last_layer() is not None and one_pass,
             one_input=len(network.stems) == 1,
         )
         method = balancers.make(said.name, said.settings, beside=suite.folder, tasks=len(tasks), names=tasks)
@@ -173,7 +188,7 @@ def gradients(suite: Suite, network: Network) -> Gradients:
         mode=mode,
         tasks=tasks,
         shared=network.shared_parameters(),
-        own={task: network.own_parameters(task) for task in tasks},
+        own={task: learner.behind(task) for task in tasks},
         shards=Shards(suite.train.shards, rank(), world()),
         seed=suite.seed,
         rank=said.rank,
@@ -184,9 +199,26 @@ def gradients(suite: Suite, network: Network) -> Gradients:
 
 def mover(suite: Suite, learner: nn.Module) -> Optimizer:
     """The optimiser over everything that is trainable."""
+    return optimizer_of(suite, [(n, p) for n, p in learner.named_parameters() if p.requires_grad])
+
+
+def main_mover(suite: Suite, learner: Learner) -> Optimizer:
+    """The optimiser of what `main` moves: all that is trainable, but for what other players keep to themselves."""
+    main = {*learner.network.parameters(), *(each for task in suite.tasks for each in learner.behind(task))}
+    return optimizer_of(suite, [(n, p) for n, p in learner.named_parameters() if p.requires_grad and p in main])
+
+
+def players_of(suite: Suite, learner: Learner) -> Players:
+    """Who moves beside `main`, over this rank's shards."""
+    shards = Shards(suite.train.shards, rank(), world())
+    return Players(learner, partial(optimizer_of, suite), shards)
+
+
+def optimizer_of(suite: Suite, named: list[tuple[str, nn.Parameter]]) -> Optimizer:
+    """The suite's optimiser over named parameters."""
     settings = suite.train.optimizer.model_dump()
     name, lr = settings.pop("name"), settings.pop("lr")
-    return optimizer(name, [(n, p) for n, p in learner.named_parameters() if p.requires_grad], lr=lr, **settings)
+    return optimizer(name, named, lr=lr, **settings)
 
 
 def device_of(suite: Suite) -> torch.device:

@@ -41,7 +41,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model. learner: network and objectives; preprocessors, inputs: by table; targets: by task."""
+    """A trained model. learner: network and objectives; preprocessors, inputs: by table; targets: by task that has one."""
 
     suite: Suite
     learner: Learner

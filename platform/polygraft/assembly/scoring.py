@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,13 @@ def evaluate(model: str | Path | Model, data: str | Path, table: str | None = No
 
 
 def labels_of(model: Model, rows: Any, task: str, table: str, where: str) -> Batch:
-    """A task's labels, and the weights, of raw rows. Raises UserError."""
-    targets, present = encode_labels(model.targets[task], model.preprocessors[table].extended(rows, where), where)
+    """A task's labels, where it has a target, and the weights, of raw rows. Raises UserError."""
     weight = model.suite.data[table].weight
-    weights = np.asarray(rows[weight]) if weight and weight in rows.column_names else np.ones(len(targets))
-    return Batch(
-        inputs={},
-        targets={task: torch.from_numpy(dense_labels(targets))},
-        present={task: torch.from_numpy(present)},
-        weights=torch.from_numpy(np.array(weights, np.float32)),
+    weights = np.asarray(rows[weight]) if weight and weight in rows.column_names else np.ones(len(rows))
+    labels = Batch(inputs={}, weights=torch.from_numpy(np.array(weights, np.float32)))
+    if task not in model.targets:
+        return labels
+    targets, present = encode_labels(model.targets[task], model.preprocessors[table].extended(rows, where), where)
+    return replace(
+        labels, targets={task: torch.from_numpy(dense_labels(targets))}, present={task: torch.from_numpy(present)}
     )

@@ -15,7 +15,7 @@ class Batch:
     inputs: by name, `numbers [rows, n] float32`, `categories [rows, m] int32`; and as `Input` says, under its name, the likes of
         `tokens/review [rows, length] int32`, `series/load [rows, length, channels] float32`, `image/photo [rows, c, h, w] uint8`.
         Where rows differ in length, these are padded with 0, and `tokens_mask/review [rows, length] bool` is True on what is real.
-    targets: by task, `[rows]` or `[rows, ...]`; a missing label holds any finite value.
+    targets: by task, `[rows]` or `[rows, ...]`; a missing label holds any finite value; nothing of a task without a target.
     present: by task, bool [rows]; False where the label is missing.
     weights: float32 [rows], the rows' weights.
     rows: int64 [rows], the rows' numbers in their table.
@@ -33,6 +33,12 @@ class Batch:
     def label_weights(self, task: str) -> Tensor:
         """Float32 [rows]: the row's weight where the task's label is present, else 0."""
         return self.weights * self.present[task]
+
+    def asked(self, task: str) -> tuple[Tensor, Tensor]:
+        """(targets, present) of a task; one without a target asks nothing [rows, 0], and every row counts."""
+        if task in self.targets:
+            return self.targets[task], self.present[task]
+        return self.weights.new_empty(len(self.weights), 0), torch.ones_like(self.weights, dtype=torch.bool)
 
     def to(self, device: torch.device) -> Batch:
         """The same rows on another device; itself when it is there already."""
@@ -58,6 +64,7 @@ class Input:
 
     name: `<kind>/<column>`. kind: what it is, and so which stem reads it: `tokens`, `series`, `image`, ...
     shape: of one row, None where rows differ: tokens (None,), series (None, channels), image (c, h, w).
+    black, white: of an image, what the darkest and the brightest pixel are in each channel, once it is normalised.
     length: the longest that a row may be, where rows differ. size: of tokens, how many codes there are; 0 is padding, 1 the
         unknown one. masked: whether some of a row may be padding, and a mask says which.
     """
@@ -68,6 +75,8 @@ class Input:
     length: int = 0
     size: int = 0
     masked: bool = False
+    black: tuple[float, ...] = ()
+    white: tuple[float, ...] = ()
 
     @property
     def mask(self) -> str:

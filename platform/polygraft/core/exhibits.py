@@ -12,8 +12,8 @@ import numpy as np
 class Exhibit:
     """One picture to be: its kind says how it is drawn, its arrays what.
 
-    kind: `curve`, `heatmap`, `histogram`, `scatter`, `image`, `table`.
-    arrays: by axis name, e.g. `x [n]`, `y [n]`.
+    kind: `curve`, `heatmap`, `histogram`, `scatter`, `images`, `table`.
+    arrays: by axis name, e.g. `x [n]`, `y [n]`; of images `pixels` uint8 [lines, columns, channels, height, width].
     words: title and labels.
     """
 

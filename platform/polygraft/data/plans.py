@@ -118,7 +118,8 @@ class InputPlan:
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> InputPlan:
         said = dict(fields["input"])
-        return InputPlan(Input(**said | {"shape": tuple(said["shape"])}), fields["state"])
+        said = {key: tuple(each) if isinstance(each, list) else each for key, each in said.items()}
+        return InputPlan(Input(**said), fields["state"])
 
 
 Plan = NumberPlan | CategoryPlan

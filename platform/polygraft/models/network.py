@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ class Network(nn.Module):
         parameters: by name, used in place of the network's own, which may be left out where they are equal; gradients flow to
             them. aliased: where there is a cut, tasks read leaves in place of it, so that their losses' gradients stop there.
         """
-        return View(self, batch, parameters, aliased)
+        return View(self, batch, tuple(self.tables), parameters=parameters, aliased=aliased)
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Every trainable parameter below the cut: the stems' and the shared part's, in a fixed order."""
@@ -77,25 +78,51 @@ class Network(nn.Module):
 class View:
     """A network on one batch, lazy: each table's stem and shared part run once, each head once.
 
-    features, outputs: by task, `view.outputs["late"]`; the outputs are raw (logits, standardised values).
+    tasks: those that look. features, outputs: by task, `view.outputs["late"]`; the outputs are raw (logits, standardised values).
     """
 
     def __init__(
-        self, network: Network, batch: Mapping[str, Batch], parameters: Mapping[str, Tensor] | None, aliased: bool
+        self,
+        network: Network,
+        batch: Mapping[str, Batch],
+        tasks: tuple[str, ...],
+        *,
+        parameters: Mapping[str, Tensor] | None = None,
+        aliased: bool = False,
     ) -> None:
-        self.network, self.batch = network, batch
+        self.network, self.batch, self.tasks = network, batch, tasks
         self.parameters = parameters
         self.aliased = aliased and "features" in network.modes  # else tasks read the shared part itself
         self.features: Mapping[str, Features] = Lazy(self._tasks, self._features)
         self.outputs: Mapping[str, Tensor] = Lazy(self._tasks, self.output)
+        self._seen: dict[tuple[str, str], View] = {}
         self._passes: dict[str, dict[str, Features]] = {}
         self._cuts: dict[str, Cut] = {}
 
     def output(self, task: str, given: Tensor | None = None) -> Tensor:
         """A task's raw outputs. given: what a decoder may see of its target; `outputs` is without."""
-        features = self.features[task]
+        return self.headed(task, self.features[task], given)
+
+    def headed(self, task: str, features: Features, given: Tensor | None = None) -> Tensor:
+        """What a task's head makes of these features, which an objective made of what the backbone gave."""
         head = cast(Head, self.network.heads[task])
         return cast(Tensor, self._run(lambda: head(features, given)))
+
+    def inputs(self, task: str) -> Mapping[str, Tensor]:
+        """The encoded inputs of a task's rows."""
+        return self.batch[self.network.tables[task]].inputs
+
+    def seen(self, task: str, name: str, corrupt: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]) -> View:
+        """A task's rows seen otherwise: a pass of their own, made once for each name, which no other task's loss reads.
+
+        Its loss then reaches the shared part through more than the one cut, so that gradients are compared by parameters alone.
+        """
+        assert not self.aliased, "a cut holds one pass, and this task makes another"
+        if (task, name) not in self._seen:
+            table = self.network.tables[task]
+            other = replace(self.batch[table], inputs=dict(corrupt(self.batch[table].inputs)))
+            self._seen[task, name] = View(self.network, {table: other}, (task,), parameters=self.parameters)
+        return self._seen[task, name]
 
     def cut(self) -> Cut | None:
         """The cut of the batch's one table, with each task's aliases.
@@ -110,14 +137,14 @@ class View:
         return self._cuts[table]
 
     def _tasks(self) -> list[str]:
-        return [task for task, table in self.network.tables.items() if table in self.batch]
+        return [task for task in self.tasks if self.network.tables[task] in self.batch]
 
     def _features(self, task: str) -> Features:
         return self._pass(self.network.tables[task])[task]
 
     def _pass(self, table: str) -> dict[str, Features]:
         if table not in self._passes:
-            tasks = [task for task, of in self.network.tables.items() if of == table]
+            tasks = [task for task in self.tasks if self.network.tables[task] == table]
             aliases = Aliases(self.network.last_layer()) if self.aliased else None
             self._passes[table] = self._run(lambda: self._shared(table, tasks, aliases))
             if aliases and aliases.features:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from polygraft.core.batch import Batch
 from polygraft.core.exhibits import Exhibit
+from polygraft.core.features import Offer
 from polygraft.models.network import Network, View
 
 
@@ -47,22 +48,44 @@ class Player:
 
 
 class Objective(nn.Module, ABC):
-    """What one task wants. Asks for `task: str` and `target: Target`. What it remembers (means, averages, a second network) is
-    buffers and parameters of its own, so it is saved; masks multiply, no shape depends on the data.
+    """What one task wants. Asks for `task: str` and `target: Target`, or, without labels, for `inputs: Inputs`, what its table's
+    encoded rows look like. What it remembers (means, averages, a second network) is buffers and parameters of its own, so it is
+    saved; masks multiply, no shape depends on the data.
 
     Class facts: target - the kind of target it is for, of `data/target_kinds`, or the kinds; None for none. default_head. better - by metric, `max` or `min`.
-    views - ways it wants its inputs seen, `plain` or corrupted by `corrupt`. players - one, as a rule.
+    views - ways in which it sees its rows, `plain` or corrupted by `corrupt`; players - one, as a rule: an instance may have
+    others than its class.
     task, outputs: its task's name, and the size of the head it needs.
     """
 
     target: ClassVar[str | tuple[str, ...] | None] = None
     default_head: ClassVar[str] = "dense"
     better: ClassVar[Mapping[str, str]] = {}
-    views: ClassVar[tuple[str, ...]] = ("plain",)
-    players: ClassVar[tuple[Player, ...]] = (Player("main"),)
+    views: tuple[str, ...] = ("plain",)
+    players: tuple[Player, ...] = (Player("main"),)
 
     task: str
     outputs: int
+
+    @property
+    def width(self) -> int:
+        """The last axis of its answers."""
+        return self.outputs
+
+    def player(self, name: str) -> Player:
+        """The player of this name."""
+        return next(each for each in self.players if each.name == name)
+
+    def stand_on(self, offer: Offer) -> Offer:
+        """What its head reads, of what the backbone offers; whatever of its own stands between the two is made here, once."""
+        return offer
+
+    def answers(self, view: View) -> Tensor:
+        """[rows, ...]: what `predict`, `scores` and `exhibits` are given of the rows that `view` saw; as a rule the raw outputs.
+
+        An objective that is scored by its inputs puts these beside them.
+        """
+        return view.outputs[self.task]
 
     @abstractmethod
     def losses(self, view: View, batch: Mapping[str, Batch], player: str = "main") -> Loss:
@@ -70,11 +93,11 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def predict(self, outputs: Tensor) -> dict[str, np.ndarray]:
-        """Columns for a person, [rows] each, of raw outputs [rows, size]: labels by name, probabilities, values in their unit."""
+        """Columns for a person, [rows] each, of answers [rows, size]: labels by name, probabilities, values in their unit."""
 
     @abstractmethod
     def scores(self, outputs: Tensor, targets: Tensor, present: Tensor, weights: Tensor) -> dict[str, float]:
-        """Metrics of raw outputs [rows, size] over the rows whose label is present; finite numbers only.
+        """Metrics of answers [rows, size] over the rows whose label is present; finite numbers only.
 
         A metric that these rows do not define (an AUC of one class) is left out. `improvement` is among them: the share of the
         best constant prediction's loss on the same rows that is gone: 1 is perfect, 0 no better than it, less is worse.
@@ -88,8 +111,14 @@ class Objective(nn.Module, ABC):
         """Pictures of how the outputs stand to the targets; none unless an objective has some."""
         return []
 
+    def seen(self, view: View, name: str) -> View:
+        """The rows of `view` as this task's view `name` shows them: corrupted once a pass, however often it is asked."""
+        if name == "plain":
+            return view
+        return view.seen(self.task, name, lambda inputs: self.corrupt(inputs, name))
+
     def corrupt(self, inputs: Mapping[str, Tensor], view: str) -> Mapping[str, Tensor]:
-        """A batch's inputs as `view` wants them seen."""
+        """A batch's inputs as `view` wants them seen; chance is torch's own, which is set before each pass."""
         assert view == "plain", f"{type(self).__name__} has no view '{view}'"
         return inputs
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from polygraft.core.exhibits import Exhibit
+from polygraft.objectives.reconstruction import Reconstruction, shape_of
 
 POINTS = 200
 """Of a curve: more are not seen."""
+COLUMNS = 16
+"""Of a grid of images."""
 
 
 def roc(task: str, probabilities: Tensor, targets: Tensor) -> list[Exhibit]:
@@ -51,3 +57,30 @@ def against(task: str, predicted: Tensor, targets: Tensor) -> Exhibit:
     at = torch.linspace(0, len(targets) - 1, min(2000, len(targets))).long()
     arrays = {"x": targets[at].numpy(), "y": predicted[at].numpy()}
     return Exhibit("scatter", f"{task}: predicted beside true", arrays, {"x": "true", "y": "predicted"})
+
+
+def images(
+    title: str, rows: Reconstruction, lines: list[Tensor], words: Mapping[str, str] | None = None
+) -> list[Exhibit]:
+    """A grid of small pictures; lines: units [columns, units] of each; the first image of a row is drawn. None without one."""
+    if not rows.images:
+        return []
+    shape = shape_of(rows.images[0])
+    first = rows.units - rows.pixels
+    light = torch.stack(lines)[:, :, first : first + math.prod(shape)]
+    pixels = (light.clamp(0, 1) * 255).round().to(torch.uint8).unflatten(2, shape)
+    return [Exhibit("images", title, {"pixels": pixels.cpu().numpy()})]
+
+
+def pairs(task: str, rows: Reconstruction, wanted: Tensor, outputs: Tensor) -> list[Exhibit]:
+    """Some rows' images, evenly apart, above what is given back of them."""
+    at = torch.linspace(0, len(wanted) - 1, min(COLUMNS, len(wanted))).long()
+    lines = [wanted[at], rows.given(outputs[at])]
+    return images(f"{task}: images and their reconstructions", rows, lines)
+
+
+def places(task: str, code: Tensor) -> list[Exhibit]:
+    """Where at most 2,000 rows lie by the first two numbers of their code [rows, code]."""
+    at = torch.linspace(0, len(code) - 1, min(2000, len(code))).long()
+    x, y = code[at, 0].double().numpy(), code[at, 1].double().numpy()
+    return [Exhibit("scatter", f"{task}: latent map", {"x": x, "y": y}, {"x": "code 0", "y": "code 1"})]

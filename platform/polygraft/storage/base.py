@@ -13,7 +13,7 @@ from torch import Tensor
 class Snapshot:
     """All that a run needs to go on as if nothing had happened.
 
-    tensors: by part (`weights`, `optimizer`, `balancer`, `stream`), each a flat `{name: Tensor}`, written as safetensors.
+    tensors: by part (`weights`, `optimizer`, `players`, `balancer`, `stream`), each a flat `{name: Tensor}`, written as safetensors.
     facts: plain JSON values: phase, schedule, best so far, versions, threads, shards.
     best: whether the weights are the best so far by the run's named validation metric.
     """

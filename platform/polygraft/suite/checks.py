@@ -146,6 +146,9 @@ def _asked(path: str, task: TaskSuite, objective: Plugin | None) -> Found:
     name, tables, kinds = objective.name, objective.facts.get("tables", 1), objective.facts.get("target")
     if len(task.tables) != tables:
         yield f"{path}.data", f"'{name}' learns from {tables} table{'s' * (tables > 1)}, not {len(task.tables)}."
+    if not kinds and task.targets:
+        mend = "Leave target out, or take an objective that predicts it."
+        yield f"{path}.target", f"'{name}' learns without labels. {mend}"
     if not kinds:
         return
     if not task.targets:

@@ -62,7 +62,8 @@ def evaluate(state: State, evaluation: Evaluation, split: str = "validation") ->
 
 def score(objective: Objective, outputs: Tensor, labels: Batch, task: str) -> dict[str, float]:
     """One task's metrics over all its rows, `improvement` over the constant predictor among them."""
-    scores = objective.scores(outputs, labels.targets[task], labels.present[task], labels.weights)
+    targets, present = labels.asked(task)
+    scores = objective.scores(outputs, targets, present, labels.weights)
     return {**scores, "improvement": objective.improvement(scores)}
 
 

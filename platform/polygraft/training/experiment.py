@@ -16,6 +16,7 @@ from polygraft.tracking.machine import usage
 from polygraft.training.clock import Clock
 from polygraft.training.evaluate import Evaluation
 from polygraft.training.learner import Learner
+from polygraft.training.players import Players
 from polygraft.training.ranks import agree_flags
 from polygraft.training.state import Goal, State
 from polygraft.training.steps.base import Step
@@ -64,6 +65,7 @@ class Experiment:
     optimizer: Optimizer
     gradients: Gradients
     stream: Stream
+    players: Players
     step: Step
     plan: Plan
     evaluation: Evaluation
@@ -77,7 +79,7 @@ class Experiment:
 
     def state(self, snapshot: Snapshot | None) -> State:
         """Where the run stands: at the snapshot, or at its beginning."""
-        state = State(self.learner, self.optimizer, self.gradients, self.stream, facts=dict(self.facts))
+        state = State(self.learner, self.optimizer, self.gradients, self.stream, self.players, facts=dict(self.facts))
         if snapshot:
             state.load(snapshot)
         return state

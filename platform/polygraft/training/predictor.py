@@ -9,6 +9,7 @@ from torch import Tensor
 
 from polygraft.core.batch import Batch
 from polygraft.core.padding import stacked
+from polygraft.core.seeding import seed_torch
 from polygraft.training.learner import Learner
 
 
@@ -20,18 +21,23 @@ class Predictor:
 
     @torch.no_grad()
     def outputs(self, table: str, batches: Iterable[Batch], tasks: Sequence[str]) -> dict[str, Tensor]:
-        """Each task's raw outputs `[rows, ...]`, rows in the order of the batches; no rows give `[0, size]`."""
+        """What each task's objective answers `[rows, ...]`, rows in the order of the batches; no rows give `[0, size]`.
+
+        What an answer draws is the same for every batch, and the caller's own chance is left as it was.
+        """
         training = self.learner.training
         self.learner.eval()
         try:
             found: dict[str, list[Tensor]] = {task: [] for task in tasks}
             for batch in batches:
                 view = self.learner.network.view({table: batch.to(self.device)})
-                for task in tasks:
-                    found[task].append(view.outputs[task].float())
+                with torch.random.fork_rng(devices=[]):
+                    for task in tasks:
+                        seed_torch(0, 0, 0, f"answers {task}")
+                        found[task].append(self.learner.objective(task).answers(view).float())
         finally:
             self.learner.train(training)
         return {task: stacked(parts) if parts else self._nothing(task) for task, parts in found.items()}
 
     def _nothing(self, task: str) -> Tensor:
-        return torch.empty((0, self.learner.network.sizes[task]), device=self.device)
+        return torch.empty((0, self.learner.objective(task).width), device=self.device)

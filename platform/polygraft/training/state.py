@@ -17,6 +17,7 @@ from polygraft.data.base import Stream
 from polygraft.storage.base import Snapshot
 from polygraft.training.learner import Learner
 from polygraft.training.optimizers import load_optimizer, optimizer_tensors
+from polygraft.training.players import Players
 
 FORMAT = 1
 """Of a checkpoint's facts and names; raised when either changes."""
@@ -41,6 +42,7 @@ class State:
     optimizer: Optimizer
     gradients: Gradients
     stream: Stream
+    players: Players
     step: int = 0
     phase: int = 0
     best: float | None = None
@@ -69,6 +71,7 @@ class State:
         tensors = {
             "weights": dict(self.learner.state_dict()),
             "optimizer": optimizer_tensors(self.optimizer, self._names()),
+            "players": self.players.state_dict(),
             "balancer": self.gradients.state_dict(),
             "stream": self.stream.state(),
         }
@@ -91,6 +94,9 @@ class State:
             )
         self.learner.load_state_dict(snapshot.tensors["weights"])
         load_optimizer(self.optimizer, self._names(), snapshot.tensors["optimizer"])
+        self.players.load_state_dict(
+            snapshot.tensors.get("players", {})
+        )  # checkpoints from before there were any have none
         self.gradients.load_state_dict(snapshot.tensors["balancer"])
         self.stream.load(snapshot.tensors["stream"])
         self.step = self.saved = snapshot.step

@@ -13,7 +13,9 @@ from polygraft.training.experiment import Cadence, Experiment
 
 def experiment(stopping=lambda: False, **cadence) -> Experiment:
     every = Cadence(**{"steps": 100, "log": 10, "evaluate": 20, "save": 30} | cadence)
-    parts = dict.fromkeys(("learner", "optimizer", "gradients", "stream", "step", "plan", "evaluation", "goal"))
+    parts = dict.fromkeys(
+        ("learner", "optimizer", "gradients", "stream", "players", "step", "plan", "evaluation", "goal")
+    )
     device = torch.device("cpu")
     return Experiment(**parts, cadence=every, device=device, clock=Clock(), facts={}, stopping=stopping)
 

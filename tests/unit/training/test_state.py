@@ -17,7 +17,7 @@ def state(**facts) -> State:
     nothing = SimpleNamespace(state_dict=dict, load_state_dict=lambda given: None)
     stream = SimpleNamespace(state=dict, load=lambda given: None)
     learner = nn.Linear(2, 1)
-    return State(learner, torch.optim.SGD(learner.parameters(), lr=0.1), nothing, stream, facts=facts)
+    return State(learner, torch.optim.SGD(learner.parameters(), lr=0.1), nothing, stream, nothing, facts=facts)
 
 
 @pytest.mark.parametrize(("sign", "values", "best"), [(1, [0.5, 0.7, 0.6], 0.7), (-1, [0.5, 0.7, 0.6], 0.5)])

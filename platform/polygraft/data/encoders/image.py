@@ -63,7 +63,8 @@ class Image(InputEncoder):
             raise UnfitError(f"crop: {list(size)} is more than the images' {list(stored)}.")
         mean, deviation = _moments(pixels, chosen)
         state = {"stored": list(stored), "mean": mean, "deviation": deviation}
-        return InputPlan(Input(f"image/{name}", "image", (self.channels, *size)), state)
+        black, white = (tuple((end - at) / by for at, by in zip(mean, deviation, strict=True)) for end in (0.0, 255.0))
+        return InputPlan(Input(f"image/{name}", "image", (self.channels, *size), black=black, white=white), state)
 
     def apply(self, plan: InputPlan, column: pa.ChunkedArray) -> tuple[Images, int]:
         pixels, unreadable = self._pixels(column, plan.state["stored"])

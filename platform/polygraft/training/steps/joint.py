@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from polygraft.balancing.gradients import Gradients, Measured, NotFinite, Tape
 from polygraft.core.batch import Batch
 from polygraft.core.errors import RunFailed
 from polygraft.core.seeding import seed_torch
 from polygraft.data.base import ShardBatches, Stream
+from polygraft.objectives.base import Loss
 from polygraft.training.clock import Clock
 from polygraft.training.optimizers import set_rate
 from polygraft.training.schedules import Schedule
@@ -65,6 +68,7 @@ class Joint(Step):
             self._move(state)
         if state.gradients.observes:
             self._look_back(state, batches[0])
+        self._play(state, batches[0])
         for _, objective in state.learner.tasks():
             objective.after_step(state.learner.network)
         stream.observe(state.step, measured.losses)
@@ -114,12 +118,31 @@ class Joint(Step):
             raise RunFailed(_words(error, batches[error.batch], self.learning.shards)) from None
 
     def _move(self, state: State) -> None:
-        learning = self.learning
-        if learning.clip is not None:
-            nn.utils.clip_grad_norm_(state.learner.parameters(), learning.clip)
-        set_rate(state.optimizer, learning.schedule.factor(state.step, learning.steps))
+        self._prepare(state.step, state.optimizer, state.learner.parameters())
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
+
+    def _prepare(self, step: int, optimizer: Optimizer, parameters: Iterable[Tensor]) -> None:
+        """What goes before any optimiser's move: the gradient is bounded, the rate is the schedule's."""
+        if self.learning.clip is not None:
+            nn.utils.clip_grad_norm_(parameters, self.learning.clip)
+        set_rate(optimizer, self.learning.schedule.factor(step, self.learning.steps))
+
+    def _play(self, state: State, batches: ShardBatches) -> None:
+        """The moves of all players but `main`, on the same rows, with chance of their own."""
+
+        def ask(place: int, task: str, player: str) -> Loss | None:
+            if state.learner.network.tables[task] not in batches[place] or self.learning.task_weights[task] == 0:
+                return None
+            seed_torch(self.learning.seed, state.step, self.learning.shards[place], f"{task} {player}")
+            with torch.autocast(self.learning.device.type, torch.bfloat16, enabled=self.learning.bf16):
+                view = state.learner.network.view(batches[place])
+                return state.learner.objective(task).losses(view, batches[place], player)
+
+        try:
+            state.players.move(state.step, ask, partial(self._prepare, state.step))
+        except NotFinite as error:
+            raise RunFailed(str(error)) from None
 
     @torch.no_grad()
     def _look_back(self, state: State, batches: ShardBatches) -> None:
