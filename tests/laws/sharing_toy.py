@@ -136,7 +136,7 @@ class ToyHead(Head):
         if features.sequence is not None:
             assert features.mask is not None
             parts.append((features.sequence * features.mask.unsqueeze(2)).sum(1))
-        parts += [maps.flatten(2).sum(2) for maps in features.maps]
+        parts += [maps.mean((2, 3)) for maps in features.maps]
         found = torch.stack(parts).sum(0)
         return self.out(found)  # type: ignore[no-any-return]
 
@@ -194,9 +194,10 @@ def batch(rows: int = ROWS, seed: int = 1) -> Batch:
     return Batch(inputs=inputs, weights=torch.ones(rows), rows=torch.arange(rows))
 
 
-def chosen(rows: Batch, order: Tensor) -> Batch:
+def chosen(rows: Batch, order: Tensor, dtype: torch.dtype = torch.float64) -> Batch:
     """Some rows of a batch, in this order."""
-    return Batch({name: each[order] for name, each in rows.inputs.items()}, weights=rows.weights[order], rows=order)
+    found = {name: each[order].to(each.dtype if name == "mask" else dtype) for name, each in rows.inputs.items()}
+    return Batch(found, weights=rows.weights[order], rows=order)
 
 
 def losses(outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

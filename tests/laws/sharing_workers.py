@@ -19,7 +19,7 @@ from polygraft.core.catalogue import catalogue
 from polygraft.core.seeding import seed_torch
 from polygraft.models.network import Network
 from ranks import leave
-from sharing_toy import KINDS, ROWS, TASKS, VARIANTS, batch, chosen, losses, network
+from sharing_toy import KINDS, ROWS, TASKS, TRUNKS, VARIANTS, batch, chosen, losses, network
 
 SHARDS, STEPS = 4, 4
 FIRST = [next(i for i, (each, _) in enumerate(VARIANTS) if each == name) for name in catalogue("models/sharing")]
@@ -29,9 +29,13 @@ CASES = [
     for kind, name in zip((KINDS[0], KINDS[0], KINDS[1 + number % 3]), ("equal", "pcgrad", "mgda"), strict=True)
 ]
 """(variant, trunk, balancer): losses alone, the first mode that is left (last_layer or parameters), and the cut."""
+HARD = VARIANTS.index(("hard", {}))
+CASES += [(HARD, kind, name) for kind in TRUNKS for name in ("equal", "pcgrad", "mgda")]
+DROPS = ("vector", "lstm", "transformer")
+"""Trunks with dropout."""
 
 
-def engine(net: Network, name: str, shards: Shards, mode: str = "auto") -> Gradients:
+def engine(net: Network, name: str, shards: Shards, mode: str = "auto", **options: Any) -> Gradients:
     facts = catalogue("balancing")[name].facts
     layer = net.last_layer() is not None
     chosen_mode = choose_mode(mode, name, facts, has_cut=net.sharing.cuts, has_layer=layer, one_input=True)  # type: ignore[union-attr]
@@ -44,18 +48,20 @@ def engine(net: Network, name: str, shards: Shards, mode: str = "auto") -> Gradi
         shards=shards,
         seed=7,
         agreement_every=0,
+        **options,
     )
 
 
 def tapes(net: Network, gradients: Gradients, shards: Shards, step: int) -> list[Tape]:
     """The second task has no label in the last two rows."""
     rows, found = batch(seed=step), []
+    dtype = next(net.parameters()).dtype
     for shard in shards.mine:
         seed_torch(7, step, shard, "forward")
         first, last = shard * ROWS // shards.total, (shard + 1) * ROWS // shards.total
-        part = chosen(rows, torch.arange(first, last))
+        part = chosen(rows, torch.arange(first, last), dtype)
         view = net.view({"flights": part}, aliased=gradients.at_cut)
-        labelled = {task: torch.ones(last - first, 1, dtype=torch.float64) for task in TASKS}
+        labelled = {task: torch.ones(last - first, 1, dtype=dtype) for task in TASKS}
         labelled["delay"][max(ROWS - 2 - first, 0) :] = 0
         totals = losses({task: each * labelled[task] for task, each in view.outputs.items()})
         weights = {task: each.sum() for task, each in labelled.items()}
@@ -64,9 +70,10 @@ def tapes(net: Network, gradients: Gradients, shards: Shards, step: int) -> list
 
 
 def train(case: tuple[int, str, str], shards: Shards) -> dict[str, Tensor]:
-    """Weights after STEPS steps, and the task's losses of each step."""
+    """Weights after STEPS steps, and the task's losses of each step. In float32, whose kernels are others, where there is a trunk to try."""
     number, kind, name = case
-    net = network(*VARIANTS[number], kind, **({"dropout": 0.2} if kind == "vector" else {}))
+    net = network(*VARIANTS[number], kind, **({"dropout": 0.2} if kind in DROPS else {}))
+    net = net.float() if kind in TRUNKS else net
     gradients = engine(net, name, shards, "features" if name == "mgda" else "auto")
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.02)
     told = []
