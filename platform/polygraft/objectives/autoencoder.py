@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from polygraft.core.batch import Batch, Inputs
 from polygraft.core.catalogue import Range
-from polygraft.core.errors import fault
 from polygraft.core.exhibits import Exhibit
 from polygraft.core.features import Features, Offer
 from polygraft.models.network import View
 from polygraft.objectives import pictures
-from polygraft.objectives.base import Loss, Objective, exact, scored
-from polygraft.objectives.reconstruction import Reconstruction
+from polygraft.objectives.base import Loss, Objective, exact, scored, vector_of
+from polygraft.objectives.reconstruction import Units
 
 
 class Autoencoder(Objective):
@@ -45,7 +44,7 @@ class Autoencoder(Objective):
     ) -> None:
         super().__init__()
         self.task, self.code, self.noise, self.level = task, code or 0, noise, level
-        self.rows = Reconstruction(inputs, pixels == "bernoulli")
+        self.rows = Units(inputs, pixels == "bernoulli")
         self.outputs = self.rows.size
         self.views = ("plain",) if noise == "none" else ("noisy",)
         self.squeeze: nn.Module = nn.Identity()
@@ -59,9 +58,7 @@ class Autoencoder(Objective):
         """A code of a vector. Raises UserError where the backbone offers none."""
         if not self.code:
             return offer
-        if offer.kind != "vector":
-            raise fault(f"code: it is made of a vector, and the backbone offers {offer.kind}. Leave code out.")
-        self.squeeze = nn.Linear(offer.width, self.code)
+        self.squeeze = nn.Linear(vector_of(offer), self.code)
         return Offer("vector", self.code)
 
     def losses(self, view: View, batch: Mapping[str, Batch], player: str = "main") -> Loss:

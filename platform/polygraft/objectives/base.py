@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from polygraft.core.batch import Batch
+from polygraft.core.errors import fault
 from polygraft.core.exhibits import Exhibit
 from polygraft.core.features import Offer
 from polygraft.models.network import Network, View
@@ -147,3 +148,12 @@ def scored(outputs: Tensor, targets: Tensor, present: Tensor, weights: Tensor) -
 def differ(targets: Tensor) -> bool:
     """Whether the rows are not all the same; asked exactly, as a variance of equal numbers may round to more than 0."""
     return bool((targets != targets[:1]).any())
+
+
+def vector_of(offer: Offer) -> int:
+    """The width of the vector that a backbone offers. Raises UserError where it offers none."""
+    if offer.kind != "vector":
+        raise fault(
+            f"it stands on a vector, and the backbone offers {offer.kind}. Take a backbone that ends in a vector."
+        )
+    return offer.width

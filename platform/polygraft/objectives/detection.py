@@ -141,7 +141,7 @@ class Detection(Objective):
         answers, objects, _ = scored(outputs, targets, present, weights)
         if not len(answers):
             return []
-        at = pictures.spread(len(answers))
+        at = pictures.evenly(len(answers), pictures.COLUMNS)
         found, light = self._found(answers[at]), self.picture.light(answers[at, 6 * self.most :])
         shown = torch.where((found[..., 1] >= self.threshold)[..., None], found, 0)[..., [0, 2, 3, 4, 5]]
         share = self.picture.share

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from polygraft.core.exhibits import Exhibit
-from polygraft.objectives.reconstruction import Reconstruction, shape_of
+from polygraft.objectives.reconstruction import Units, shape_of
 
 POINTS = 200
 """Of a curve: more are not seen."""
@@ -54,15 +53,13 @@ def confusion(task: str, predicted: Tensor, targets: Tensor, levels: np.ndarray)
 
 def against(task: str, predicted: Tensor, targets: Tensor) -> Exhibit:
     """Predicted values beside true ones, of at most 2,000 rows evenly apart."""
-    at = torch.linspace(0, len(targets) - 1, min(2000, len(targets))).long()
+    at = evenly(len(targets), 2000)
     arrays = {"x": targets[at].numpy(), "y": predicted[at].numpy()}
     return Exhibit("scatter", f"{task}: predicted beside true", arrays, {"x": "true", "y": "predicted"})
 
 
-def images(
-    title: str, rows: Reconstruction, lines: list[Tensor], words: Mapping[str, str] | None = None
-) -> list[Exhibit]:
-    """A grid of small pictures; lines: units [columns, units] of each; the first image of a row is drawn. None without one."""
+def images(title: str, rows: Units, lines: list[Tensor]) -> list[Exhibit]:
+    """A grid of small pictures: lines of units [columns, units], of which the first image is drawn; none where there is none."""
     if not rows.images:
         return []
     shape = shape_of(rows.images[0])
@@ -72,23 +69,18 @@ def images(
     return [Exhibit("images", title, {"pixels": pixels.cpu().numpy()})]
 
 
-def pairs(task: str, rows: Reconstruction, wanted: Tensor, outputs: Tensor) -> list[Exhibit]:
+def pairs(task: str, rows: Units, wanted: Tensor, outputs: Tensor) -> list[Exhibit]:
     """Some rows' images, evenly apart, above what is given back of them."""
-    at = torch.linspace(0, len(wanted) - 1, min(COLUMNS, len(wanted))).long()
+    at = evenly(len(wanted), COLUMNS)
     lines = [wanted[at], rows.given(outputs[at])]
     return images(f"{task}: images and their reconstructions", rows, lines)
 
 
 def places(task: str, code: Tensor) -> list[Exhibit]:
     """Where at most 2,000 rows lie by the first two numbers of their code [rows, code]."""
-    at = torch.linspace(0, len(code) - 1, min(2000, len(code))).long()
+    at = evenly(len(code), 2000)
     x, y = code[at, 0].double().numpy(), code[at, 1].double().numpy()
     return [Exhibit("scatter", f"{task}: latent map", {"x": x, "y": y}, {"x": "code 0", "y": "code 1"})]
-
-
-def spread(rows: int) -> Tensor:
-    """Row numbers, at most as many as a grid has columns, evenly apart."""
-    return torch.linspace(0, rows - 1, min(COLUMNS, rows)).long()
 
 
 def with_boxes(light: Tensor, boxes: Tensor, drawn: Tensor) -> Tensor:
@@ -103,3 +95,24 @@ def with_boxes(light: Tensor, boxes: Tensor, drawn: Tensor) -> Tensor:
     down = (y >= top) & (y < bottom) & ((x == left) | (x == right - 1))
     edges = ((across | down) & drawn[..., None, None]).any(1, keepdim=True)
     return (torch.where(edges, 1.0, light.clamp(0, 1) / 2) * 255).round().to(torch.uint8)
+
+
+def samples(task: str, rows: Units, units: Tensor) -> list[Exhibit]:
+    """Images that were drawn anew: the first ones of units [rows, units]."""
+    lines = min(4, len(units) // COLUMNS)
+    some = units[: lines * COLUMNS] if lines else units
+    return images(f"{task}: images drawn anew", rows, list(some.split(min(COLUMNS, len(some)))))
+
+
+def beside(task: str, real: Tensor, drawn: Tensor) -> list[Exhibit]:
+    """The first two units of a table's rows and of drawn ones, at most 1,000 of each."""
+    at = evenly(len(real), 1000)
+    x, y = torch.cat([real[at], drawn[at]])[:, :2].double().unbind(1)
+    group = np.repeat(np.array(["the table's", "drawn"], dtype=object), len(at))
+    arrays = {"x": x.cpu().numpy(), "y": y.cpu().numpy(), "group": group}
+    return [Exhibit("scatter", f"{task}: rows and drawn ones", arrays, {"x": "first number", "y": "second number"})]
+
+
+def evenly(rows: int, most: int) -> Tensor:
+    """The numbers of at most so many of the rows, evenly apart."""
+    return torch.linspace(0, rows - 1, min(most, rows)).long()

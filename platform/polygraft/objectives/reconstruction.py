@@ -1,4 +1,4 @@
-"""Reconstruction: what of a row can be given back, and what each unit of it costs, for objectives that learn from inputs alone."""
+"""Units: what of a row can be given back, and what each costs, for objectives that learn from inputs alone."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from polygraft.core.batch import Input, Inputs
 from polygraft.core.errors import fault
 
 
-class Reconstruction(nn.Module):
+class Units(nn.Module):
     """A row's units, one after the other: its numbers, its categories, its pixels from 0 (black) to 1 (white).
 
     bernoulli: pixels are shares of light, given back as logits; else values, as numbers are.
-    units: how many. size: of what gives them back: a value a number, a logit a level of each category, a value a pixel.
+    units: how many. normal: bool [units], those that are given back as values and cost a squared error. size: of what gives them back: a value a number, a logit a level of each category, a value a pixel.
     Raises UserError for inputs of another kind, and where there are none.
     """
 
     black: Tensor
     range: Tensor
+    normal: Tensor
 
     def __init__(self, inputs: Inputs, bernoulli: bool = False) -> None:
         super().__init__()
@@ -35,6 +36,8 @@ class Reconstruction(nn.Module):
             raise fault("pixels: bernoulli is of images, and the table has none. Take squared.")
         self.units = self.numbers + len(self.levels) + self.pixels
         self.size = self.numbers + sum(self.levels) + self.pixels
+        kinds = [1] * self.numbers + [0] * len(self.levels) + [int(not bernoulli)] * self.pixels
+        self.register_buffer("normal", torch.tensor(kinds, dtype=torch.bool), persistent=False)
         ends = [_ends(each) for each in self.images]
         black = torch.cat([low for low, _ in ends]) if ends else torch.empty(0)
         white = torch.cat([high for _, high in ends]) if ends else torch.empty(0)
@@ -92,31 +95,37 @@ class Reconstruction(nn.Module):
         return outputs.split([self.numbers, sum(self.levels), self.pixels], 1)
 
     def constant(self, wanted: Tensor, weights: Tensor) -> Tensor:
-        """[units]: the mean loss of the best constant on these rows, whose weights sum to 1."""
-        mean = weights @ wanted
-        numbers, codes, pixels = ((wanted - mean).square().T @ weights).split(
-            [self.numbers, len(self.levels), self.pixels]
-        )
-        shares = [
-            torch.zeros(levels, dtype=wanted.dtype).index_add(0, wanted[:, self.numbers + i].long(), weights)
-            for i, levels in enumerate(self.levels)
-        ]
-        codes = torch.stack([_entropy(each).sum() for each in shares]) if shares else codes
-        if self.bernoulli:
-            light = mean[self.numbers + len(self.levels) :].clamp(0, 1)
-            pixels = _entropy(light) + _entropy(1 - light)
-        return torch.cat([numbers, codes, pixels])
-
-    def scores(self, outputs: Tensor, wanted: Tensor, weights: Tensor) -> dict[str, float]:
-        """Means over rows and units: `mse` of numbers and pixels, `cross_entropy` of all else, and the improvement."""
+        """[rows, units]: the losses of the best constant row on these rows."""
         whole = weights / weights.sum()
-        losses = whole @ self.losses(outputs, wanted)
-        constant, given = self.constant(wanted, whole), self.given(outputs)
-        values = [*range(self.numbers), *range(self.numbers + len(self.levels), self.units)]
-        nats = [*range(self.numbers, self.units if self.bernoulli else self.numbers + len(self.levels))]
-        found = {"mse": float((whole @ (given - wanted).square())[values].mean())} if values else {}
-        found |= {"cross_entropy": float(losses[nats].mean())} if nats else {}
-        return found | ({"improvement": float(1 - losses.sum() / constant.sum())} if constant.sum() > 1e-12 else {})
+        mean, levels = whole @ wanted, wanted[:, self.numbers : self.numbers + len(self.levels)].long()
+        losses = (wanted - mean).square()
+        for i, size in enumerate(self.levels):
+            shares = torch.zeros(size, dtype=wanted.dtype).index_add(0, levels[:, i], whole)
+            losses[:, self.numbers + i] = -shares.clamp(min=1e-300).log()[levels[:, i]]
+        if self.bernoulli:
+            light, pixels = mean[-self.pixels :].clamp(0, 1), wanted[:, -self.pixels :]
+            losses[:, -self.pixels :] = -torch.special.xlogy(pixels, light) - torch.special.xlogy(1 - pixels, 1 - light)
+        return losses
+
+    def scores(
+        self, outputs: Tensor, wanted: Tensor, weights: Tensor, *, asked: Tensor | None = None
+    ) -> dict[str, float]:
+        """Means over rows and units: `mse` of numbers and pixels, `cross_entropy` of all else; improvement over the best constant row.
+
+        asked: [rows, units], 1 where a unit counts and else 0; absent, all do.
+        """
+        counts = weights.unsqueeze(1) * (torch.ones_like(wanted) if asked is None else asked)
+        squares = (self.given(outputs) - wanted).square()
+        losses, constant = self.losses(outputs, wanted), self.constant(wanted, weights)
+        light = torch.arange(self.units) >= self.units - self.pixels
+        found = {
+            "mse": _mean(squares, counts * (self.normal | light)),
+            "cross_entropy": _mean(losses, counts * ~self.normal),
+        }
+        usual = float((constant * counts).sum())
+        if usual > 1e-9 * float(counts.sum()):
+            found["improvement"] = 1 - float((losses * counts).sum()) / usual
+        return {name: each for name, each in found.items() if each is not None}
 
 
 def refuse_unreadable(inputs: Inputs, *kinds: str) -> None:
@@ -142,5 +151,6 @@ def _ends(image: Input) -> tuple[Tensor, Tensor]:
     return black, white
 
 
-def _entropy(shares: Tensor) -> Tensor:
-    return -torch.special.xlogy(shares, shares)
+def _mean(values: Tensor, weights: Tensor) -> float | None:
+    total = float(weights.sum())
+    return float((values * weights).sum()) / total if total else None
