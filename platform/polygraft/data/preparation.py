@@ -194,7 +194,8 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     preprocessor = preprocessor.with_neighbours(encoded, checked.columns, training, spec.seed)
     preprocessor.fill(encoded, checked.columns)
     targets = {
-        task: target_of(labels, training, checked.weights, checked.earlier) for task, labels in checked.labels.items()
+        task: target_of(labels, training, checked.weights, earlier=checked.earlier)
+        for task, labels in checked.labels.items()
     }
     shares = sample(spec, table, checked)
     arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}

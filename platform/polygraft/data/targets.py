@@ -21,7 +21,9 @@ def read_labels(spec: TargetSpec, table: pa.Table) -> Labels:
     return _kind(spec.kind).read(spec, [table.column(column) for column in spec.columns])
 
 
-def target_of(labels: Labels, training: np.ndarray, weights: np.ndarray, earlier: np.ndarray | None = None) -> Target:
+def target_of(
+    labels: Labels, training: np.ndarray, weights: np.ndarray, *, earlier: np.ndarray | None = None
+) -> Target:
     """What the training rows (row numbers) say. weights: float32 [rows]; earlier: int64 [rows], the row of the same series a
     season earlier, -1 where there is none; None where rows have no order.
     """

@@ -21,7 +21,7 @@ from polygraft.objectives.assignment import assigned, centreness, distances
 from polygraft.objectives.base import Loss, Objective, exact, scored
 from polygraft.objectives.metrics import boxes as metrics
 from polygraft.objectives.overlaps import area, clipped, giou
-from polygraft.objectives.picture import Picture
+from polygraft.objectives.sight import Picture
 from polygraft.objectives.suppression import detections
 
 if TYPE_CHECKING:
