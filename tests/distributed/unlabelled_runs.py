@@ -54,6 +54,11 @@ def run_on(world: int, home: Path, folders: Mapping[str, Path]) -> None:
     for kind, folder in folders.items():
         folder.mkdir(parents=True)
         lay_out(suite(home, kind), folder)
+    on_ranks(world, folders)
+
+
+def on_ranks(world: int, folders: Mapping[str, Path]) -> None:
+    """The runs that lie in these folders, one after the other."""
     multiprocessing.spawn(_rank, (world, [*map(str, folders.values())]), nprocs=world)
 
 

@@ -116,6 +116,7 @@ def _series(suite: Suite, name: str) -> SeriesSpec | None:
         {column: tuple(lags) for column, lags in said.lags.items()},
         {column: WindowSpec(each.length, each.lag) for column, each in said.windows.items()},
         {column: rows for column, rows in ahead.items() if rows},
+        said.season,
     )
 
 

@@ -64,6 +64,7 @@ class Input:
 
     name: `<kind>/<column>`. kind: what it is, and so which stem reads it: `tokens`, `series`, `image`, ...
     shape: of one row, None where rows differ: tokens (None,), series (None, channels), image (c, h, w).
+    moved: of an image, whether training shows another part of it, or its mirror image, than the row says.
     black, white: of an image, what the darkest and the brightest pixel are in each channel, once it is normalised.
     length: the longest that a row may be, where rows differ. size: of tokens, how many codes there are; 0 is padding, 1 the
         unknown one. masked: whether some of a row may be padding, and a mask says which.
@@ -77,6 +78,7 @@ class Input:
     masked: bool = False
     black: tuple[float, ...] = ()
     white: tuple[float, ...] = ()
+    moved: bool = False
 
     @property
     def mask(self) -> str:

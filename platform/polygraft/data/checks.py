@@ -37,7 +37,8 @@ class Checked:
     """A table without fault, as far as can be told before fitting.
 
     features: kind and encoder of each feature column. columns: those, conformed. types: their raw Arrow types.
-    parts: uint8 [rows], see splits. weights: float32 [rows].
+    parts: uint8 [rows], see splits. weights: float32 [rows]. earlier: int64 [rows], of a table of series the row a season
+    earlier in the same one, -1 where there is none.
     """
 
     features: dict[str, tuple[Kind, Step]] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Checked:
     labels: dict[str, Labels] = field(default_factory=dict)
     weights: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     parts: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
+    earlier: np.ndarray | None = None
 
 
 def check(spec: TableSpec, table: pa.Table) -> Checked:
@@ -64,6 +66,8 @@ def check(spec: TableSpec, table: pa.Table) -> Checked:
         spec = extended_spec(spec)
     faults = [*names_faults(spec, table), *steps_faults(spec)]
     checked = Checked()
+    if made is not None and spec.series is not None:
+        checked.earlier = made.shifted(-spec.series.season)
     faults += _read_features(spec, table, checked)
     faults += length_faults(spec, checked.features)
     faults += _read_labels(spec, table, checked)

@@ -196,7 +196,10 @@ def _make(spec: TableSpec, table: pa.Table, folder: Path) -> None:
     training = np.flatnonzero(checked.parts == parts.TRAINING)
     preprocessor = preprocessor.with_neighbours(encoded, checked.columns, training, spec.seed)
     preprocessor.fill(encoded, checked.columns)
-    targets = {task: target_of(labels, training, checked.weights) for task, labels in checked.labels.items()}
+    targets = {
+        task: target_of(labels, training, checked.weights, earlier=checked.earlier)
+        for task, labels in checked.labels.items()
+    }
     shares = sample(spec, table, checked)
     arrays: dict[str, Encoded] = {"part": checked.parts, "weights": checked.weights}
     arrays |= {name: array for name, array in encoded.items() if not isinstance(array, np.ndarray) or array.size}

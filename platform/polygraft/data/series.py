@@ -14,6 +14,7 @@ from polygraft.data.columns import UnfitError
 from polygraft.data.spec import SeriesSpec, TableSpec, lag_name, window_name
 from polygraft.data.splits import times, values_of
 from polygraft.data.target import Labels
+from polygraft.data.targets import labels_without
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,9 @@ def labels_within(spec: TableSpec, labels: Labels, made: Chains, parts: np.ndarr
     parts: uint8 [rows], see splits.
     """
     assert spec.series is not None
-    present = labels.present
-    for column in labels.spec.columns:
+    gone = np.zeros((len(parts), len(labels.spec.columns)), bool)
+    for place, column in enumerate(labels.spec.columns):
         if column in spec.series.shifted:
             later = made.shifted(spec.series.shifted[column][1])
-            present = present & (later >= 0) & (parts[later] == parts)
-    return replace(labels, present=present)
+            gone[:, place] = (later < 0) | (parts[later] != parts)
+    return labels_without(labels, gone) if gone.any() else labels

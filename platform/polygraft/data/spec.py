@@ -53,7 +53,7 @@ class SeriesSpec:
     """A table whose rows are moments of one series, or of several, and the columns that are made of it.
 
     time: the column of their order. by: rows with equal values there are one series. lags, windows, ahead: by column; of
-    `ahead` only what is a task's target.
+    `ahead` only what is a task's target. season: rows from one to the one that it is likest to; forecasts are measured by it.
     """
 
     time: str
@@ -61,13 +61,14 @@ class SeriesSpec:
     lags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     windows: Mapping[str, WindowSpec] = field(default_factory=dict)
     ahead: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    season: int = 1
 
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> SeriesSpec:
         """What `dataclasses.asdict` made of one."""
         rows = {role: {name: tuple(each) for name, each in fields[role].items()} for role in ("lags", "ahead")}
         windows = {name: WindowSpec(**each) for name, each in fields["windows"].items()}
-        return SeriesSpec(fields["time"], tuple(fields["by"]), windows=windows, **rows)
+        return SeriesSpec(fields["time"], tuple(fields["by"]), windows=windows, season=fields.get("season", 1), **rows)
 
     @property
     def shifted(self) -> dict[str, tuple[str, int]]:

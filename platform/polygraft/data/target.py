@@ -21,6 +21,7 @@ class Target:
     counts: rows of each level; of labels, rows where it is 1; of a sequence or boxes, items. labelled: rows with a label.
     mean, std: of a number, over the labelled rows, weighted by the row weights; of an environment (`actions`, its levels) the mean
         return of random actions, and how far above it the return lies that counts as solved. means, stds: of numbers, column by column.
+    scales: of numbers in a table of series, column by column, how far labels a season apart are from each other on average.
     longest: items of the longest label, where they differ in length.
     """
 
@@ -34,6 +35,7 @@ class Target:
     std: float = 1.0
     means: tuple[float, ...] = ()
     stds: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
     longest: int = 0
 
     def to_json(self) -> dict[str, Any]:

@@ -21,10 +21,20 @@ def read_labels(spec: TargetSpec, table: pa.Table) -> Labels:
     return _kind(spec.kind).read(spec, [table.column(column) for column in spec.columns])
 
 
-def target_of(labels: Labels, training: np.ndarray, weights: np.ndarray) -> Target:
-    """What the training rows (row numbers) say. weights: float32 [rows]."""
-    rows = training[labels.present[training]]
-    return _kind(labels.spec.kind).facts(labels, rows, weights[rows].astype(np.float64))
+def target_of(
+    labels: Labels, training: np.ndarray, weights: np.ndarray, *, earlier: np.ndarray | None = None
+) -> Target:
+    """What the training rows (row numbers) say. weights: float32 [rows]; earlier: int64 [rows], the row of the same series a
+    season earlier, -1 where there is none; None where rows have no order.
+    """
+    kind, rows = _kind(labels.spec.kind), training[labels.present[training]]
+    target = kind.facts(labels, rows, weights[rows].astype(np.float64))
+    return target if earlier is None else kind.in_series(target, labels, rows, earlier)
+
+
+def labels_without(labels: Labels, gone: np.ndarray) -> Labels:
+    """The labels less what is not to be known of them, bool [rows, columns of the target]."""
+    return _kind(labels.spec.kind).without(labels, gone)
 
 
 def encode_labels(target: Target, table: pa.Table, where: str = "") -> tuple[np.ndarray | Ragged, np.ndarray]:

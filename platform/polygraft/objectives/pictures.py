@@ -83,6 +83,20 @@ def places(task: str, code: Tensor) -> list[Exhibit]:
     return [Exhibit("scatter", f"{task}: latent map", {"x": x, "y": y}, {"x": "code 0", "y": "code 1"})]
 
 
+def with_boxes(light: Tensor, boxes: Tensor, drawn: Tensor) -> Tensor:
+    """Pixels uint8 [rows, channels, height, width] of light from 0 to 1, the edges of boxes [rows, n, 4] bright on half the light.
+
+    drawn: bool [rows, n], which boxes there are.
+    """
+    high, wide = light.shape[2:]
+    y, x = torch.arange(high)[:, None], torch.arange(wide)
+    left, top, right, bottom = boxes.round()[..., None, None].unbind(2)
+    across = (x >= left) & (x < right) & ((y == top) | (y == bottom - 1))
+    down = (y >= top) & (y < bottom) & ((x == left) | (x == right - 1))
+    edges = ((across | down) & drawn[..., None, None]).any(1, keepdim=True)
+    return (torch.where(edges, 1.0, light.clamp(0, 1) / 2) * 255).round().to(torch.uint8)
+
+
 def samples(task: str, rows: Units, units: Tensor) -> list[Exhibit]:
     """Images that were drawn anew: the first ones of units [rows, units]."""
     lines = min(4, len(units) // COLUMNS)

@@ -143,14 +143,14 @@ def _asked(path: str, task: TaskSuite, objective: Plugin | None) -> Found:
     name, tables, kinds = objective.name, objective.facts.get("tables", 1), objective.facts.get("target")
     if len(task.tables) != tables:
         yield f"{path}.data", f"'{name}' learns from {tables} table{'s' * (tables > 1)}, not {len(task.tables)}."
-    if kinds and not task.targets:
+    if not kinds and task.targets and not objective.facts.get("plays"):
+        mend = "Leave target out, or take an objective that predicts it."
+        yield f"{path}.target", f"'{name}' learns without labels. {mend}"
+    if not kinds:
+        return
+    if not task.targets:
         yield f"{path}.target", f"is missing; '{name}' predicts {columns_in_words(kinds)}."
-    elif not kinds and task.targets:
-        yield (
-            f"{path}.target",
-            f"'{name}' learns without labels. Leave target out, or take an objective that predicts it.",
-        )
-    elif kinds and target_kind(kinds, len(task.targets)) is None:
+    elif target_kind(kinds, len(task.targets)) is None:
         more = " Make a task of each." if len(task.targets) > 1 else ""
         yield f"{path}.target", f"'{name}' predicts {columns_in_words(kinds)}, not {len(task.targets)}.{more}"
 

@@ -67,6 +67,7 @@ class SeriesSuite(Section):
 
     lags: by column, how many rows ago; `load lag 24` is then a feature. windows: by column; `load window` is then a list of
     its last values, never of a later one. ahead: by column, how many rows later; `load ahead 24` may then be a task's target.
+    season: how many rows ago the value was that one would guess from; `mase` measures forecasts by that guess.
     """
 
     time: str
@@ -74,6 +75,7 @@ class SeriesSuite(Section):
     lags: dict[str, Annotated[list[Count], Field(min_length=1)]] = {}
     windows: dict[str, Annotated[WindowSuite, Short("length", int)]] = {}
     ahead: dict[str, Annotated[list[Count], Field(min_length=1)]] = {}
+    season: Count = 1
 
 
 class TableSuite(Section):

@@ -24,7 +24,7 @@ tasks:
     objective: OBJECTIVE
     EXTRA
 balancer: {name: BALANCER}
-train: {steps: 5, batch_size: 32}
+train: {steps: 5, batch_size: 32, step: STEP}
 """
 
 
@@ -39,8 +39,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def begun(home: Path, objective: str, extra: str = "", balancer: str = "pcgrad"):
+def begun(home: Path, objective: str, extra: str = "", balancer: str = "pcgrad", step: str = "joint"):
     text = SUITE.replace("OBJECTIVE", objective).replace("EXTRA", extra).replace("BALANCER", balancer)
+    text = text.replace("STEP", step)
     (home / "suite.yaml").write_text(text)
     said = load(home / "suite.yaml")
     return experiment(said, prepare_tables(said, home / "cache"))
@@ -71,7 +72,7 @@ def begun(home: Path, objective: str, extra: str = "", balancer: str = "pcgrad")
             "head: image_decoder",
             "suite.yaml:10: tasks.own.head: it draws the one image of a table that has no other column. Take head: dense.",
         ),
-        ("regression", "", "suite.yaml:7: tasks.own.target: is missing; 'regression' predicts a column."),
+        ("regression", "", "suite.yaml:7: tasks.own.target: is missing; 'regression' predicts one column."),
     ],
 )
 def test_what_an_objective_cannot_do_is_refused_with_its_line(home, objective, extra, said) -> None:
@@ -97,3 +98,13 @@ def test_a_task_with_a_pass_of_its_own_is_compared_by_parameters(home, objective
 def test_a_mode_at_the_cut_is_refused_where_a_task_has_a_pass_of_its_own(home) -> None:
     with pytest.raises(UserError, match=r"the network names no last shared layer\. Take parameters\."):
         begun(home, "masked", balancer="pcgrad, gradients: last_layer")
+
+
+def test_two_players_are_refused_where_workers_learn_apart(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "tests.unit.assembly.test_unlabelled.SUITE", SUITE.replace("rows.csv}", "rows.csv, drop: [kind]}")
+    )
+    with pytest.raises(
+        UserError, match=r"suite.yaml:\d+: train.step: 'asynchronous' moves one player a task, and 'own/generator'"
+    ):
+        begun(home, "gan", balancer="equal", step="asynchronous}\nworkers: {count: 2")

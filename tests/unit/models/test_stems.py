@@ -72,6 +72,17 @@ def test_more_padding_changes_nothing(name, other, offers):
         assert not long.mask[:, 8:].any()
 
 
+def test_several_series_go_side_by_side_from_their_first_step_on():
+    other = Input("series/other", "series", (None, 1), length=9, masked=True)
+    inputs = rows() | {"series/other": torch.ones(3, 4, 1), "series_mask/other": torch.ones(3, 4) > 0}
+    made = stem("series", (LOADS, other), {"offers": "sequence"})
+    found = made(inputs)
+    assert torch.equal(found.sequence[..., :2], inputs["series/loads"])
+    assert found.sequence[0, :, 2].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert found.mask.sum(1).tolist() == [5, 4, 4]
+    assert made.offer.width == 3
+
+
 def test_joined_is_its_parts_side_by_side():
     parts = {"tokens": {"width": 5}}
     made, inputs = stem("joined", (WORDS, LOADS), {"parts": parts}, numbers=2), rows()

@@ -19,6 +19,9 @@ TARGETS = {
     "classes": Target("t", ("t",), "category", ("a", "b", "c", "d"), (10, 20, 10, 60), 100),
     "labels": Target("t", ("sun", "rain", "wind"), "labels", ("sun", "rain", "wind"), (10, 20, 50), 100),
     "number": Target("t", ("t",), "number", labelled=100, mean=5.0, std=3.0),
+    "numbers": Target(
+        "t", ("h 1", "h 2"), "numbers", labelled=100, means=(5.0, 1.0), stds=(3.0, 0.5), scales=(2.0, 4.0)
+    ),
 }
 KINDS = {
     "binary": ("classification", "binary", {}),
@@ -35,7 +38,18 @@ KINDS = {
     "mse": ("regression", "number", {}),
     "mae": ("regression", "number", {"loss": "mae"}),
     "huber": ("regression", "number", {"loss": "huber", "delta": 0.5}),
+    "horizons, mse": ("forecast", "numbers", {}),
+    "horizons, mae": ("forecast", "numbers", {"loss": "mae"}),
+    "horizons, quantiles": ("forecast", "numbers", {"loss": "quantile"}),
 }
+SIZES = {"binary": 1, "classes": 4, "labels": 3, "number": 1, "numbers": 2, "horizons, quantiles": 6}
+"""Of the outputs, by kind or by target."""
+
+
+def some_missing(numbers: Tensor) -> Tensor:
+    """Every third row lacks its second number."""
+    numbers[::3, 1] = torch.nan
+    return numbers
 
 
 @pytest.fixture(params=KINDS)
@@ -62,11 +76,12 @@ def make_rows() -> Callable[..., tuple[Tensor, Batch]]:
     def rows(kind: str, rows: int = 20, seed: int = 0) -> tuple[Tensor, Batch]:
         chance = torch.Generator().manual_seed(seed)
         target = TARGETS[KINDS[kind][1]]
-        size = {"binary": 1, "classes": 4, "labels": 3, "number": 1}[KINDS[kind][1]]
+        size = SIZES.get(kind) or SIZES[KINDS[kind][1]]
         targets = {
             "category": lambda: torch.randint(0, len(target.levels), (rows,), generator=chance),
             "labels": lambda: torch.randint(0, 2, (rows, 3), generator=chance).float(),
             "number": lambda: torch.randn(rows, generator=chance) * 3 + 5,
+            "numbers": lambda: some_missing(torch.randn(rows, 2, generator=chance) * torch.tensor([3, 0.5]) + 5),
         }[target.kind]()
         present = torch.rand(rows, generator=chance) < 0.7
         weights = torch.rand(rows, generator=chance) + 0.5

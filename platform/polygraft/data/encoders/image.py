@@ -64,7 +64,9 @@ class Image(InputEncoder):
         mean, deviation = _moments(pixels, chosen)
         state = {"stored": list(stored), "mean": mean, "deviation": deviation}
         black, white = (tuple((end - at) / by for at, by in zip(mean, deviation, strict=True)) for end in (0.0, 255.0))
-        return InputPlan(Input(f"image/{name}", "image", (self.channels, *size), black=black, white=white), state)
+        moved = bool(self.shift or self.mirror or size != tuple(stored))
+        shape = (self.channels, *size)
+        return InputPlan(Input(f"image/{name}", "image", shape, black=black, white=white, moved=moved), state)
 
     def apply(self, plan: InputPlan, column: pa.ChunkedArray) -> tuple[Images, int]:
         pixels, unreadable = self._pixels(column, plan.state["stored"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -33,6 +34,14 @@ class TargetKind(ABC):
     @abstractmethod
     def facts(self, labels: Labels, rows: np.ndarray, weights: np.ndarray) -> Target:
         """What these labelled rows (int64, the training ones) of such weights (float64) say."""
+
+    def without(self, labels: Labels, gone: np.ndarray) -> Labels:
+        """The labels less what is not to be known of them, bool [rows, columns]; as a rule a row lacks all or nothing."""
+        return replace(labels, present=labels.present & ~gone.any(1))
+
+    def in_series(self, target: Target, labels: Labels, rows: np.ndarray, earlier: np.ndarray) -> Target:
+        """What the order of these labelled rows adds. earlier: int64 [all rows], the row a season earlier, -1 where there is none."""
+        return target
 
     def lacking(self, labels: Labels, rows: np.ndarray, part: str) -> list[str]:
         """What these labelled rows of a part ought to have and do not; as a rule nothing."""

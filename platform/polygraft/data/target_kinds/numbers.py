@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -35,10 +36,28 @@ class Numbers(TargetKind):
         spec = labels.spec
         return Target(spec.task, spec.columns, spec.kind, labelled=len(rows), means=means, stds=stds)
 
+    def without(self, labels: Labels, gone: np.ndarray) -> Labels:
+        """Number by number: a row keeps its near hours where the far ones are of another part."""
+        values = np.where(gone, np.float32(np.nan), labels.array)
+        return replace(labels, values=values, present=labels.present & ~np.isnan(values).all(1))
+
+    def in_series(self, target: Target, labels: Labels, rows: np.ndarray, earlier: np.ndarray) -> Target:
+        """`scales`: the error of who says what was a season earlier, on these rows (Hyndman and Koehler 2006, section 2.4)."""
+        among = np.zeros(len(earlier), bool)
+        among[rows] = True
+        rows = rows[(earlier[rows] >= 0) & among[earlier[rows]]]
+        changes = np.abs(labels.array[rows].astype(np.float64) - labels.array[earlier[rows]])
+        return replace(target, scales=tuple(_known_mean(column) for column in changes.T))
+
     def _values(self, columns: Sequence[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
         found = [values_of("number", [column]) for column in columns]
         values = np.stack([np.where(present, values, np.float32(np.nan)) for values, present in found], 1)
         return values, ~np.isnan(values).all(1)
+
+
+def _known_mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def _moments(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

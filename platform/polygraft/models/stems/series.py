@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, cast
 
 import torch
@@ -12,6 +12,7 @@ from polygraft.core.batch import Input, Inputs
 from polygraft.core.catalogue import Range
 from polygraft.core.errors import fault
 from polygraft.core.features import Features, Offer
+from polygraft.core.padding import padded
 from polygraft.models.base import Stem
 
 
@@ -19,7 +20,8 @@ class Series(Stem):
     """Every series of a row as numbers, one after the other. A missing one is 0.
 
     width: null, or the width that a linear layer brings the vector, or each step of the sequence, to.
-    offers: `vector`, or `sequence`, which keeps the steps apart, for trunks that read them in order.
+    offers: `vector`, or `sequence`, which keeps the steps apart, for trunks that read them in order. Several series then go side
+        by side from their first step on, as windows of one length do; the end of a shorter one is 0.
     """
 
     reads = ("series",)
@@ -33,10 +35,8 @@ class Series(Stem):
     ) -> None:
         super().__init__()
         self.inputs = inputs.of("series").others
-        if not self.inputs or (offers == "sequence" and len(self.inputs) > 1):
-            raise fault(
-                f"the stem 'series' reads {'one series' if self.inputs else 'series'}; found {len(self.inputs)}."
-            )
+        if not self.inputs:
+            raise fault("the stem 'series' reads series; found 0.")
         found = sum(cast(int, each.shape[1]) if offers == "sequence" else _width(each) for each in self.inputs)
         self.project = nn.Linear(found, width) if width else nn.Identity()
         self.offer = Offer(offers, width or found)
@@ -44,11 +44,18 @@ class Series(Stem):
     def forward(self, inputs: Mapping[str, Tensor]) -> Features:
         """`series/...` [rows, length, channels] as a vector [rows, width], or as a sequence with its mask."""
         if self.offer.kind == "sequence":
-            (each,) = self.inputs
-            steps = inputs[each.name].clone()  # a slice of a larger tensor: bits may depend on its address
-            return Features(sequence=self.project(steps), mask=_mask(each, inputs))
+            masks = _side_by_side([_mask(each, inputs)[..., None] for each in self.inputs])
+            # A copy: what is a slice of a larger tensor may have other bits, by its address.
+            steps = _side_by_side([inputs[each.name] for each in self.inputs]).clone()
+            return Features(sequence=self.project(steps), mask=masks.any(2))
         found = [_summary(each, inputs[each.name], _mask(each, inputs)) for each in self.inputs]
         return Features(vector=self.project(torch.cat(found, 1)))
+
+
+def _side_by_side(parts: Sequence[Tensor]) -> Tensor:
+    """[rows, longest, all channels] of parts [rows, length, channels], whose lengths may differ."""
+    longest = max(part.shape[1] for part in parts)
+    return torch.cat([padded(part, (longest, part.shape[2])) for part in parts], 2)
 
 
 def _width(series: Input) -> int:

@@ -23,6 +23,11 @@ def mean(targets: Tensor, weights: Tensor) -> Tensor:
 
 def median(targets: Tensor, weights: Tensor) -> Tensor:
     """A constant with the least absolute error, the lower weighted median: a scalar."""
+    return quantile(targets, weights, 0.5)
+
+
+def quantile(targets: Tensor, weights: Tensor, share: float) -> Tensor:
+    """A constant with the least pinball loss, the lower weighted quantile: a scalar."""
     order = targets.argsort()
     cumulated = weights[order].cumsum(0)
-    return targets[order][torch.searchsorted(cumulated, cumulated[-1] / 2).clamp(max=len(targets) - 1)]
+    return targets[order][torch.searchsorted(cumulated, cumulated[-1] * share).clamp(max=len(targets) - 1)]
