@@ -177,7 +177,7 @@ def gradients(suite: Suite, learner: Learner, shards: Shards | None = None) -> G
     """
     said, network = suite.balancer, learner.network
     # What a task reads of the shared part in a pass of its own is at no cut.
-    one_pass = all(objective.views == ("plain",) for _, objective in learner.tasks())
+    one_pass = all(each.views == ("plain",) for task, each in learner.tasks() if suite.tasks[task].weight > 0)
     tasks = tuple(suite.tasks)
     facts = catalogue("balancing", suite.folder)[said.name].facts
     with _placed(suite, "balancer"):
