@@ -22,7 +22,7 @@ def test_the_rooms_hold_these_plugins():
     assert [catalogue(room).names() for room in rooms] == [
         ["columns", "image", "joined", "series", "tokens"],
         ["mlp"],
-        ["dense"],
+        ["dense", "policy_value", "q_values"],
     ]
     sharing = ["cgc", "cross_stitch", "dselect_k", "hard", "ltb", "mmoe", "mtan", "ple"]
     assert catalogue("models/sharing").names() == sharing

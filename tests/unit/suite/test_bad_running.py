@@ -46,7 +46,7 @@ BENT = [
     (
         "best: late/auc",
         "step: jiont",
-        "suite.yaml:17: train.step.name: no step is called 'jiont'. Did you mean 'joint'? `polygraft list steps` shows all 2.",
+        "suite.yaml:17: train.step.name: no step is called 'jiont'. Did you mean 'joint'? `polygraft list steps` shows all 3.",
     ),
     (
         "batch_size: 1024",

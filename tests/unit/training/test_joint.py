@@ -18,7 +18,7 @@ class Stream:
     def __init__(self) -> None:
         self.seeks: list[int] = []
 
-    def batches(self, cursor: int):
+    def batches(self, cursor: int, act: object):
         self.seeks.append(cursor)
         return ([{"table": Numbered(number)}] for number in count(cursor))
 
@@ -39,7 +39,7 @@ def drawn(joint: Joint, stream: Stream, step: int, batches: int, wanted: int) ->
 
 @pytest.mark.parametrize("batches", [1, 2, 3])
 def test_a_steps_batches_are_a_function_of_its_number_alone(batches: int) -> None:
-    joint, stream = Joint(SimpleNamespace(device=torch.device("cpu")), Clock()), Stream()
+    joint, stream = Joint(SimpleNamespace(device=torch.device("cpu"), steps=9), Clock()), Stream()
     for step in (0, 1, 2, 7):
         wanted = list(range(step * batches, (step + 1) * batches))
         assert drawn(joint, stream, step, batches, batches) == wanted
@@ -47,7 +47,7 @@ def test_a_steps_batches_are_a_function_of_its_number_alone(batches: int) -> Non
 
 
 def test_batches_that_a_step_does_not_want_are_passed_over_without_a_seek() -> None:
-    joint, stream = Joint(SimpleNamespace(device=torch.device("cpu")), Clock()), Stream()
+    joint, stream = Joint(SimpleNamespace(device=torch.device("cpu"), steps=9), Clock()), Stream()
     assert [drawn(joint, stream, step, 3, wanted) for step, wanted in enumerate((3, 1, 1, 3))] == [
         [0, 1, 2],
         [3],
