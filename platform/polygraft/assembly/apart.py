@@ -1,4 +1,4 @@
-"""Workers that learn apart: which suites have some, and the whole work of one of them."""
+"""Workers that learn apart: the whole work of one of them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,9 @@ from collections.abc import Mapping
 
 from polygraft.assembly.experiments import experiment
 from polygraft.assembly.mixing import total_steps
-from polygraft.core.catalogue import catalogue
 from polygraft.data.preparation import Prepared
 from polygraft.suite.schema import Suite
 from polygraft.training.steps.asynchronous import Asynchronous
-
-
-def apart(suite: Suite) -> bool:
-    """Whether the first worker alone takes the steps, and the others work for it."""
-    return bool(catalogue("training/steps", suite.folder)[suite.train.step.name].facts["apart"])
 
 
 def learn_apart(suite: Suite, prepared: Mapping[str, Prepared], rank: int, world: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from polygraft.assembly.apart import apart, learn_apart
+from polygraft.assembly.apart import learn_apart
 from polygraft.assembly.experiments import experiment
 from polygraft.assembly.model import Model
 from polygraft.assembly.run import EXHIBITS, MODEL, ORIGIN, RESULT, STOP, SUITE, Run, Status
@@ -21,6 +21,7 @@ from polygraft.data.preparation import Prepared
 from polygraft.storage.directory import Directory
 from polygraft.storage.lock import attempt_guard
 from polygraft.storage.runs import read_run
+from polygraft.suite.apart import keepers
 from polygraft.suite.identity import as_yaml
 from polygraft.suite.load import load
 from polygraft.suite.schema import Suite
@@ -59,7 +60,7 @@ def work(folder: Path, *, attempt: int) -> Run:
     """
     suite = laid_out(folder)
     torch.set_num_threads(suite.workers.threads)
-    if not apart(suite):
+    if not keepers(suite):
         return _work(folder, suite, attempt)
     me, count = rank(), world()
     with alone():

@@ -17,7 +17,7 @@ class Elsewhere(Stream):
 
     def __init__(self, environments: Sequence[str]) -> None:
         self.environments = tuple(environments)
-        self._counts: dict[int, tuple[float, ...]] = {}  # by source, the last ones
+        self._counts: dict[int, Sequence[float]] = {}  # by source, the last ones
         self._stale: list[int] = []
 
     def batches(self, cursor: int, act: Act | None = None) -> Iterator[ShardBatches]:
@@ -29,7 +29,7 @@ class Elsewhere(Stream):
         none = [(0.0,) * COUNTS * len(self.environments)]
         return [float(each) for each in np.sum([*self._counts.values(), *none], 0)]
 
-    def heard(self, source: int, staleness: int, counts: tuple[float, ...]) -> None:
+    def heard(self, source: int, staleness: int, counts: Sequence[float]) -> None:
         """A gradient came. staleness: updates between the parameters that it was taken at and its own. counts: of that source."""
         self._stale.append(staleness)
         self._counts[source] = counts

@@ -19,6 +19,7 @@ from polygraft.distributed.machine import require_cpus
 from polygraft.distributed.work import LocalWork, RayWork, Work
 from polygraft.storage.lock import RunLock, read_attempt
 from polygraft.storage.runs import RunRecord, read_run
+from polygraft.suite.apart import keepers
 from polygraft.suite.load import load
 from polygraft.suite.schema import Suite
 from polygraft.tracking.mlflow_tracker import tracking_uri
@@ -87,10 +88,11 @@ def sized(suite: Suite, workers: int | None) -> Suite:
             raise fault(f"a run takes at least 1 worker, not {workers}.", "--workers")
         changed = suite.workers.model_copy(update={"count": workers, "min": None, "max": None})
         suite = suite.model_copy(update={"workers": changed})
-    if suite.workers.most > suite.train.shards:
+    most = suite.workers.most - keepers(suite)
+    if most > suite.train.shards:
         raise fault(
-            f"train.shards: a batch of {suite.train.shards} shards cannot be shared among {suite.workers.most} workers. "
-            f"Set train.shards: {suite.workers.most} (another run: its sums are taken in another order), or take at most "
+            f"train.shards: a batch of {suite.train.shards} shards cannot be shared among {most} workers. "
+            f"Set train.shards: {most} (another run: its sums are taken in another order), or take at most "
             f"{suite.train.shards} workers.",
             suite.where("train.shards") or "--workers",
         )
@@ -99,7 +101,7 @@ def sized(suite: Suite, workers: int | None) -> Suite:
 
 def split_of_rows(suite: Suite) -> str:
     """How a global batch is shared: `1,024 rows a step = 2 workers x 512`."""
-    rows, shards, count = suite.train.batch_size, suite.train.shards, suite.workers.most
+    rows, shards, count = suite.train.batch_size, suite.train.shards, suite.workers.most - keepers(suite)
     edges = [rank * shards // count * rows // shards for rank in range(count + 1)]
     parts = sorted({after - before for before, after in itertools.pairwise(edges)})
     each = f"{parts[0]:,}" if len(parts) == 1 else f"{parts[0]:,} to {parts[-1]:,}"

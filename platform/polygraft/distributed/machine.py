@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from polygraft.core.errors import UserError, fault
+from polygraft.suite.apart import keepers
 from polygraft.suite.schema import Suite
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -23,9 +24,9 @@ def cpus() -> int:
 
 
 def require_cpus(suite: Suite, there: int | None = None) -> None:
-    """Raise UserError when this machine (of `there` CPUs) does not hold the least number of workers."""
+    """Raise UserError when this machine (of `there` CPUs) does not hold the least number of workers that learn."""
     there = cpus() if there is None else there
-    if suite.workers.least * suite.workers.threads > there:
+    if (suite.workers.least - keepers(suite)) * suite.workers.threads > there:
         has = f"this machine has {there} CPU{'s' if there > 1 else ''}"
         raise too_many(suite, there // suite.workers.threads, has)
 

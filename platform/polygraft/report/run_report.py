@@ -158,9 +158,22 @@ def _curves(run: Material) -> str:
                 )
             )
     shares = {key.removesuffix("/share"): each for key, each in run.under("mixture/").items() if key.endswith("/share")}
-    taken = [Series(table, shares[table], index) for index, table in enumerate(sorted(shares))]
-    figures.append(line_chart("Share of the steps so far that took each table", taken, bounds=(0, 1)))
+    figures.append(line_chart("Share of the steps so far that took each table", _by_name(shares), bounds=(0, 1)))
+    figures.append(line_chart("Mean return of the last episodes that were learned from", _returns(run)))
+    figures.append(line_chart("Updates that a gradient came too late for", _by_name(run.under("asynchronous/"))))
     return section("Curves", grid(figures))
+
+
+def _returns(run: Material) -> list[Series]:
+    """Of each environment that was played."""
+    played = {
+        key.removesuffix("/return"): each for key, each in run.under("environment/").items() if key.endswith("/return")
+    }
+    return _by_name(played)
+
+
+def _by_name(curves: Mapping[str, list[tuple[int, float]]]) -> list[Series]:
+    return [Series(name, curves[name], index) for index, name in enumerate(sorted(curves))]
 
 
 def _balance(run: Material, colours: Mapping[str, int]) -> str:

@@ -86,7 +86,9 @@ def cross_faults(suite: Suite, tables: Sequence[str], tasks: Sequence[str], room
     yield from mixing_faults(suite, tables, rooms)
     yield from series_faults(suite)
     yield from environment_faults(suite, rooms["objectives"])
-    yield from _workers(suite, rooms["training/steps"].get(suite.train.step.name))
+    step = rooms["training/steps"].get(suite.train.step.name)
+    yield from _workers(suite, step)
+    yield from _apart(suite, step, rooms["balancing"].get(suite.balancer.name))
     if suite.transfer is not None:
         yield "transfer", "plans are not built into this version. Leave transfer out: one phase then trains everything."
 
@@ -212,3 +214,12 @@ def _workers(suite: Suite, step: Plugin | None) -> Found:
     if suite.train.shards < workers.most - keepers:
         few = f"{suite.train.shards} shards are too few for {workers.most - keepers} workers, each runs at least one."
         yield "train.shards", f"{few} Leave shards out, or take at least {workers.most - keepers}."
+
+
+def _apart(suite: Suite, step: Plugin | None, balancer: Plugin | None) -> Found:
+    """What workers that learn apart cannot do: a learner never sees the parameters that its own gradient moved."""
+    if step is not None and step.facts.get("apart") and balancer is not None and balancer.facts.get("observes"):
+        yield (
+            "balancer",
+            f"'{suite.balancer.name}' looks back at the losses after each update, and '{step.name}' has no such moment. Take another.",
+        )

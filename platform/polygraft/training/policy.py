@@ -16,7 +16,7 @@ from polygraft.training.state import State
 
 
 class Policy:
-    """Actions for a run's environments, of the network as it is when it is asked. steps: of the whole run.
+    """Actions for a run's environments, of the network as it is when it is asked. steps: of the whole run; device: the network's.
 
     Nothing is dropped out of a network that acts: it is put in evaluation mode when it is first asked, until `rest`.
     """
@@ -24,12 +24,12 @@ class Policy:
     def __init__(self, state: State, steps: int, device: torch.device) -> None:
         self.state, self.steps, self.device = state, steps, device
         self._acts = False
-        self.tasks = {table: task for task, table in state.learner.network.tables.items()}
 
     @torch.no_grad()
     def __call__(self, table: str, observations: Tensor, chance: Tensor) -> Tensor:
         """An action each, int64 [rows]."""
-        learner, task = self.state.learner, self.tasks[table]
+        learner = self.state.learner
+        task = next(task for task, of in learner.network.tables.items() if of == table)
         objective = learner.objective(task)
         assert isinstance(objective, Acting)
         if not self._acts:

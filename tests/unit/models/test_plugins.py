@@ -17,15 +17,16 @@ from polygraft.models import heads, stems, trunks
 from polygraft.models.embeddings import Embeddings, width_of
 
 
-def test_the_rooms_hold_these_plugins():
-    rooms = ("models/stems", "models/trunks", "models/heads")
-    assert [catalogue(room).names() for room in rooms] == [
-        ["columns", "image", "joined", "series", "tokens"],
-        ["cnn", "feature_pyramid", "lstm", "mlp", "transformer"],
-        ["decoder", "dense", "image_decoder", "pointers", "sequence_labels", "transformer_decoder"],
-    ]
-    sharing = ["cgc", "cross_stitch", "dselect_k", "hard", "ltb", "mmoe", "mtan", "ple"]
-    assert catalogue("models/sharing").names() == sharing
+def test_plugins_that_suites_count_on_are_there() -> None:
+    """Others may come: a plugin is one new file and no line here."""
+    wanted = {
+        "models/stems": {"columns", "joined"},
+        "models/trunks": {"mlp"},
+        "models/heads": {"dense"},
+        "models/sharing": {"hard"},
+    }
+    for room, names in wanted.items():
+        assert names <= set(catalogue(room).names())
     assert catalogue("models/heads")["dense"].asks == ("offer", "size")
     assert catalogue("models/sharing")["hard"].facts["cuts"] is True
 

@@ -29,10 +29,11 @@ def test_a_suite_has_no_fault(path: Path) -> None:
 
 def test_an_absent_package_is_one_line_with_the_command(path: Path, tmp_path: Path) -> None:
     file = tmp_path / "recipe.py"
-    text = re.sub(r'"[\w-]+==', '"absent-a==', (path.parent / "recipe.py").read_text())
+    text = re.sub(r'"[\w-]+[=>]=', '"absent-a==', (path.parent / "recipe.py").read_text())
     file.write_text(text)
-    found = recipe(str(next(iter(load(path).data.values())).source), tmp_path)
-    assert found is not None
+    sources = [table.source for table in load(path).data.values()]
+    named = [each if isinstance(each, str) else each["environment"] for each in sources]
+    found = next(filter(None, (recipe(each, tmp_path) for each in named)))
     with pytest.raises(
         UserError, match=r"needs the package 'absent-a', which is not installed\. Install it with: pip install"
     ) as caught:

@@ -40,12 +40,14 @@ class Asynchronous(Step):
         with self.clock.part("data"):
             arrived = self._wire.take()
         tasks = state.gradients.tasks
-        losses = dict(zip(tasks, arrived.told, strict=False))
+        rows, *told = arrived.told
+        losses = dict(zip(tasks, told, strict=False))
         found = {task: loss for task, loss in losses.items() if not math.isnan(loss)}
         self.joint.push(state, found)
         for _, objective in state.learner.tasks():
             objective.after_step(state.learner.network)
-        stream.heard(arrived.source, state.step - arrived.version, arrived.told[len(tasks) :])
+        stream.heard(arrived.source, state.step - arrived.version, told[len(tasks) :])
+        self.clock.rows(int(rows))
         state.step += 1
         self._wire.lend(arrived.source, state.step)
         return Measured(tuple(found), found, {})
@@ -65,16 +67,18 @@ class Asynchronous(Step):
         version = wire.borrow()
         state.step = (version or 0) // len(_learners())  # where a run goes on, a table's rows go on, too
         while version is not None:
-            measured = self.joint.pull(state, stream, self.joint.draw(state, stream))
+            batches = self.joint.draw(state, stream)
+            measured = self.joint.pull(state, stream, batches)
+            rows = sum(len(batch) for shards in batches for shard in shards for batch in shard.values())
             losses = [measured.losses.get(task, math.nan) for task in state.gradients.tasks]
-            wire.give(version, [*losses, *stream.counts()])
+            wire.give(version, [rows, *losses, *stream.counts()])
             stream.observe(state.step, measured.losses)
             state.step += 1
             version = wire.borrow()
 
 
 def _wire(state: State, stream: Stream) -> Wire:
-    return Wire(state.learner, told=len(state.gradients.tasks) + len(stream.counts()))
+    return Wire(state.learner, told=1 + len(state.gradients.tasks) + len(stream.counts()))
 
 
 def _learners() -> range:
