@@ -93,6 +93,6 @@ def test_a_trunk_says_truly_whether_a_position_knows_of_those_after_it(name, set
 
 
 def test_a_backbone_that_looks_ahead_is_refused():
-    with pytest.raises(UserError, match="the backbone shows each position what comes after it.* bidirectional: false"):
+    with pytest.raises(UserError, match=r"the backbone shows each position what comes after it.* bidirectional: false"):
         made().stand_on(Offer("sequence", 8))
     assert made().stand_on(Offer("sequence", 8, causal=True)).width == 8
