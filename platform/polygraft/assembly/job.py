@@ -11,10 +11,11 @@ import torch
 
 from polygraft.assembly.experiments import experiment
 from polygraft.assembly.model import Model
-from polygraft.assembly.run import MODEL, ORIGIN, RESULT, STOP, SUITE, Run, Status
+from polygraft.assembly.run import EXHIBITS, MODEL, ORIGIN, RESULT, STOP, SUITE, Run, Status
 from polygraft.assembly.tables import prepare_tables
 from polygraft.core.atomic import write_json, write_text
 from polygraft.core.errors import fault
+from polygraft.core.exhibits import Exhibit
 from polygraft.data.preparation import Prepared
 from polygraft.storage.directory import Directory
 from polygraft.storage.lock import attempt_guard
@@ -77,7 +78,9 @@ def _leave(
     folder: Path, suite: Suite, prepared: dict[str, Prepared], running: Experiment, state: State, tracker: Tracker
 ) -> Run:
     """Score the selected weights, the test split for the first and only time, and write model and result."""
-    validation, test = (evaluate(state, running.evaluation, split) for split in ("validation", "test"))
+    shown: list[Exhibit] = []
+    validation = evaluate(state, running.evaluation)
+    test = evaluate(state, running.evaluation, "test", show=shown.extend)
     tracker.log(test, state.step)
     tracker.flush()
     counts = {
@@ -88,6 +91,7 @@ def _leave(
     result = _result(folder, running, state, "finished", **scores, data=counts)
     if rank() == 0:
         Model.of(suite, prepared, running.learner).save(folder / MODEL)
+        write_json(folder / EXHIBITS, [each.to_json() for each in shown])
         write_json(folder / RESULT, result.to_json())
     wait()
     return result

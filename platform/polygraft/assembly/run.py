@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 SUITE, ORIGIN, STOP, RESULT, MODEL = "suite.yaml", "origin.json", "stop", "result.json", "model"
+EXHIBITS = "exhibits.json"
 """What stands in a run's folder; a file `stop` asks the work to end after its step."""
 
 Status = Literal["finished", "failed", "killed", "running"]

@@ -34,8 +34,8 @@ def line_chart(
     low, high = bounds or (min(y for _, y in finite), max(y for _, y in finite))
     upward = ticks(low, high)
     plane = Plane(across, upward)
-    marks = [_grid(plane, x_label), *(_line(each, plane) for each in series)]
-    return figure(title, _spoken(series), marks, HEIGHT, beside=_legend(series) if len(series) > 1 else "")
+    marks = [axes(plane, x_label), *(_line(each, plane) for each in series)]
+    return figure(title, _spoken(series), marks, HEIGHT, beside=legend(series) if len(series) > 1 else "")
 
 
 def heat_map(title: str, names: Sequence[str], values: Mapping[tuple[str, str], float], *, between: str = "and") -> str:
@@ -138,7 +138,8 @@ def _line(series: Series, plane: Plane) -> str:
     return path + "".join(hovers)
 
 
-def _grid(plane: Plane, x_label: str) -> str:
+def axes(plane: Plane, x_label: str) -> str:
+    """Rules, their numbers, and what lies across."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
     for value in plane.upward:
@@ -194,6 +195,7 @@ def figure(
     )
 
 
-def _legend(series: Sequence[Series]) -> str:
+def legend(series: Sequence[Series]) -> str:
+    """Which colour is which."""
     items = "".join(f'<li><i class="c{each.colour % COLOURS}"></i>{escape(each.name)}</li>' for each in series)
     return f"<ul>{items}</ul>"

@@ -11,7 +11,9 @@ from typing import Any
 
 from polygraft.core.atomic import write_text
 from polygraft.core.errors import fault
+from polygraft.core.exhibits import Exhibit
 from polygraft.report.charts import Series, bars, heat_map, line_chart, number
+from polygraft.report.exhibits import drawn
 from polygraft.report.page import facts, folded, grid, page, section, table
 from polygraft.suite.text import read_text
 from polygraft.tracking.journal import Entry, history, read
@@ -30,6 +32,7 @@ class Material:
     result: Mapping[str, Any]
     points: Mapping[str, Points]
     clocks: Sequence[Entry]
+    exhibits: Sequence[Exhibit] = ()
 
     @property
     def tasks(self) -> list[str]:
@@ -59,7 +62,8 @@ def gather(run_dir: Path) -> Material:
     points = history(read(run_dir / "metrics.jsonl"))
     clocks = read(run_dir / "system.jsonl")
     suite, _ = read_text(raw, str(run_dir / "suite.yaml"))
-    return Material(run_dir, suite, raw.decode(), result, points, clocks)
+    exhibits = [Exhibit.from_json(each) for each in _json(run_dir / "exhibits.json") or ()]
+    return Material(run_dir, suite, raw.decode(), result, points, clocks, exhibits)
 
 
 def render(run: Material) -> str:
@@ -75,6 +79,7 @@ def render(run: Material) -> str:
             _results(run),
             _what(run),
             _curves(run),
+            section("Pictures of the test rows", grid(map(drawn, run.exhibits))),
             _balance(run, colours),
             _time(run),
         ],
@@ -254,9 +259,8 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Any:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    return found

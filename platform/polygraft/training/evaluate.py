@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from polygraft.core.batch import Batch
+from polygraft.core.exhibits import Exhibit
 from polygraft.objectives.base import Objective
 from polygraft.training.learner import Learner
 from polygraft.training.predictor import Predictor
@@ -43,10 +44,17 @@ class Evaluation:
     device: torch.device
 
 
-def evaluate(state: State, evaluation: Evaluation, split: str = "validation") -> dict[str, float]:
+def evaluate(
+    state: State,
+    evaluation: Evaluation,
+    split: str = "validation",
+    *,
+    show: Callable[[list[Exhibit]], None] | None = None,
+) -> dict[str, float]:
     """`{"<split>/<task>/<metric>": value}`, equal on every rank; and `<split>/improvement`, the mean over the constant predictor.
 
-    AUC and its kin are no means over ranks: outputs are gathered and scored whole.
+    AUC and its kin are no means over ranks: outputs are gathered and scored whole. show: what is done with each task's exhibits,
+    on rank 0.
     """
     scores: dict[str, dict[str, float]] = {}
     for part in evaluation.splits[split]:
@@ -55,7 +63,10 @@ def evaluate(state: State, evaluation: Evaluation, split: str = "validation") ->
         if rank() == 0:
             labels = part.labels()
             for task in tasks:
-                scores[task] = score(state.learner.objective(task), outputs[task], labels, task)
+                objective = state.learner.objective(task)
+                scores[task] = score(objective, outputs[task], labels, task)
+                if show is not None:
+                    show(objective.exhibits(outputs[task], *labels.asked(task), labels.weights))
     agreed: dict[str, float] = agree(_flat(scores, split), evaluation.device)
     return agreed
 
