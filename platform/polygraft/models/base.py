@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ class Trunk(nn.Module, ABC):
 
     def forward(self, features: Features, first: int = 0, last: int | None = None) -> Features:
         """The features after stages first, ..., last - 1; `features` are what stage `first` reads. Absent: all stages."""
-        for stage in self.stages[first:last]:
+        for stage in islice(self.stages, first, last):  # a slice of a ModuleList is a new module, made at each pass
             features = stage(features)
         return features
 

@@ -201,3 +201,11 @@ def test_dropout_is_on_in_training_alone():
     assert not torch.equal(trunk(features).sequence, trunk(features).sequence)
     trunk.eval()
     assert torch.equal(trunk(features).sequence, trunk(features).sequence)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_every_step_has_something_to_look_at_padding_too(causal):
+    """A softmax over nothing is no number on some devices, and 0 times that is none either."""
+    seen = made(causal=causal).stages[0].attention._seen(rows().mask)
+    assert seen.expand(4, 1, 8, 8).any(3).all()
+    assert not seen[0, 0, -1, 7], "the eighth step of the first row is padding"

@@ -14,7 +14,7 @@ from polygraft.models.convolutions import Plain, Residual, Style, strides_of
 
 
 class CNN(Trunk):
-    """Convolutions on maps, the finest level's channels first; the last stage gives their means over all pixels, too, as a vector.
+    """Convolutions on maps; the last stage gives their means over all pixels, too, as a vector.
 
     widths: channels of each stage, the first one first.
     strides: how many times smaller each stage makes the maps; none given is 1 for the first, 2 for the others.
