@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -94,6 +95,12 @@ def test_a_tag_is_said_for_every_letter(home, alone) -> None:
     rows = pd.read_parquet(home / "letters.parquet")
     predicted = Model.load(alone["both ways"].folder / "model").predict(rows)
     assert predicted["loud"].str.split().map(len).tolist() == rows["seen"].map(len).tolist()
+
+
+def test_where_decoders_and_the_trunk_looked_is_shown(alone) -> None:
+    titles = {each["title"] for each in json.loads((alone["causal"].folder / "exhibits.json").read_text())}
+    blocks = {f"copy: block 1, head {head}" for head in (1, 2)}
+    assert {"copy 1", "back 4", *blocks, "letters: layer 1, head 1", "letters: layer 1, head 2"} <= titles
 
 
 @pytest.mark.parametrize(
