@@ -36,7 +36,13 @@ SUITE = {
             "head": {"name": "decoder", "width": 48, "embedding": 16, "attention": 16},
         }
     },
-    "train": {"steps": 300, "batch_size": 64, "shards": 1, "evaluate_every": 300, "optimizer": {"name": "adamw", "lr": 0.01}},
+    "train": {
+        "steps": 300,
+        "batch_size": 64,
+        "shards": 1,
+        "evaluate_every": 300,
+        "optimizer": {"name": "adamw", "lr": 0.01},
+    },
 }
 
 
