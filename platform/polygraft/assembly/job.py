@@ -11,6 +11,7 @@ import torch
 
 from polygraft.assembly.apart import learn_apart
 from polygraft.assembly.experiments import experiment
+from polygraft.assembly.looks import looks
 from polygraft.assembly.model import Model
 from polygraft.assembly.run import EXHIBITS, MODEL, ORIGIN, RESULT, STOP, SUITE, Run, Status
 from polygraft.assembly.tables import prepare_tables
@@ -105,6 +106,7 @@ def _leave(
     scores = {"metrics": _plain(test), "validation": _plain(validation)}
     result = _result(folder, running, state, "finished", **scores, data=counts)
     if rank() == 0:
+        shown += looks(prepared, running.learner, running.device)
         Model.of(suite, prepared, running.learner).save(folder / MODEL)
         write_json(folder / EXHIBITS, [each.to_json() for each in shown])
         write_json(folder / RESULT, result.to_json())

@@ -13,7 +13,7 @@ import numpy as np
 class Exhibit:
     """One picture to be: its kind says how it is drawn, its arrays what.
 
-    kind: `curve`, `heatmap`, `histogram`, `scatter`, `images`, `table`.
+    kind: `curve`, `heatmap`, `alignment` (a heat map whose lines and columns are different things, whose names may repeat), `histogram`, `scatter`, `images`, `table`.
     arrays: by axis name, e.g. `x [n]`, `y [n]`; of a scatter also `group [n]`, names; of images `pixels` uint8 [lines, columns, channels, height, width].
     words: title and labels.
     """

@@ -84,6 +84,11 @@ class Preprocessor:
         own = [own_input(feature, self.plugins) for feature in self.features if feature.input is not None]
         return {plan.input.name: encoder.kept(plan, mapped[plan.input.name]) for encoder, plan in own}
 
+    def words(self) -> dict[str, list[str]]:
+        """Of each input of tokens what its codes stand for."""
+        own = [own_input(feature, self.plugins) for feature in self.features if feature.input is not None]
+        return {plan.input.name: encoder.words(plan) for encoder, plan in own if plan.input.kind == "tokens"}
+
     def _number_plans(self) -> list[NumberPlan]:
         return [plan for feature in self.features for plan in feature.numbers.values()]
 

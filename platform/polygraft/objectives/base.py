@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -113,6 +113,10 @@ class Objective(nn.Module, ABC):
 
     def exhibits(self, outputs: Tensor, targets: Tensor, present: Tensor, weights: Tensor) -> list[Exhibit]:
         """Pictures of how the outputs stand to the targets; none unless an objective has some."""
+        return []
+
+    def looks(self, view: View, words: Sequence[Sequence[str]]) -> list[Exhibit]:
+        """Where it looked in the few rows that `view` saw, whose tokens these are; none unless an objective looks anywhere."""
         return []
 
     def seen(self, view: View, name: str) -> View:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -13,14 +13,17 @@ from torch.nn.functional import cross_entropy
 from polygraft.core.batch import Batch
 from polygraft.core.catalogue import Range
 from polygraft.core.errors import fault
+from polygraft.core.exhibits import Exhibit
 from polygraft.core.features import Features
 from polygraft.models.decoding import Decoding, shifted
+from polygraft.models.heads.transformer_decoder import TransformerDecoder
 from polygraft.models.network import Network, View
 from polygraft.models.padding import steps_of
 from polygraft.models.search import search
 from polygraft.objectives.base import Loss, Objective, exact
 from polygraft.objectives.items import Items, errors
 from polygraft.objectives.metrics.texts import bleu_and_chrf
+from polygraft.objectives.sequence_pictures import alignments
 
 if TYPE_CHECKING:
     from polygraft.data.target import Target
@@ -122,9 +125,18 @@ class Seq2Seq(Objective):
         """Another step is done."""
         self.steps += 1
 
-    def attention(self, view: View, codes: Tensor) -> Tensor:
-        """Where each of the items of codes [rows, items], and the end, looked: [rows, items + 1, length]."""
-        return self._decoder(view.network).attention(view.features[self.task], shifted(codes)[0])
+    @torch.no_grad()
+    def looks(self, view: View, words: Sequence[Sequence[str]]) -> list[Exhibit]:
+        """What it says of each row, and where it looked for each item; of a decoder with heads, each block's heads in the first row."""
+        head, features, codes = self._decoder(view.network), view.features[self.task], self.answers(view)
+        given = shifted(codes)[0]
+        said = [[*self.items.words[row[row > 0]], "end"] for row in codes.cpu().numpy()]
+        found = alignments(self.task, head.attention(features, given), said, words)
+        if isinstance(head, TransformerDecoder) and words:
+            for block, maps in enumerate(head.maps(features, given), 1):
+                heads = maps.shape[1]
+                found += alignments(f"{self.task}: block {block}, head", maps[0], said[:1] * heads, [words[0]] * heads)
+        return found
 
     def _decoder(self, network: Network) -> Decoding:
         head = network.heads[self.task]

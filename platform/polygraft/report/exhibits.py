@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from polygraft.core.exhibits import Exhibit
+from polygraft.report.alignments import alignment
 from polygraft.report.charts import HEIGHT, WIDTH, Plane, Series, axes, figure, heat_map, legend, line_chart, ticks
 
 MOST_LEVELS = 20
@@ -58,6 +59,11 @@ def _heatmap(exhibit: Exhibit) -> str:
     return heat_map(exhibit.title, names, cells, between="taken for")
 
 
+def _alignment(exhibit: Exhibit) -> str:
+    lines, columns = ([str(each) for each in exhibit.arrays[axis]] for axis in ("y", "x"))
+    return alignment(exhibit.title, lines, columns, exhibit.arrays["z"].tolist())
+
+
 def _scatter(exhibit: Exhibit) -> str:
     """Each group is one path of dots, so that 2,000 of them stay small."""
     x, y = exhibit.arrays["x"].astype(float), exhibit.arrays["y"].astype(float)
@@ -91,6 +97,7 @@ def _images(exhibit: Exhibit) -> str:
 KINDS: Mapping[str, Callable[[Exhibit], str]] = {
     "curve": _curve,
     "heatmap": _heatmap,
+    "alignment": _alignment,
     "scatter": _scatter,
     "images": _images,
 }

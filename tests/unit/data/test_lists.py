@@ -143,3 +143,13 @@ def test_stretches_that_overlap_are_the_lists_that_they_spell_out(data) -> None:
     assert isinstance(one, Ragged)
     assert isinstance(two, Ragged)
     assert all(np.array_equal(one.row(row), two.row(row)) for row in range(len(pairs)))
+
+
+def test_each_code_of_a_level_says_what_it_stands_for() -> None:
+    column = pa.chunked_array([pa.array([["b", "a"], ["c"]], pa.large_list(pa.large_string()))])
+    encoder = List()
+    plan = encoder.fit("t", column, np.ones(2, bool))
+    rows, _ = encoder.apply(plan, column)
+    assert [encoder.words(plan)[code] for code in rows.values] == ["b", "a", "c"]
+    numbers = pa.chunked_array([pa.array([[1.0]], pa.large_list(pa.float64()))])
+    assert encoder.words(encoder.fit("n", numbers, np.ones(1, bool))) == []

@@ -159,3 +159,13 @@ def test_the_vocabulary_does_not_hang_on_threads_or_processes(by: str) -> None:
         for count in ("1", "4")
     }
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("settings", [{"by": "words", "min_count": 1}, {"by": "byte_pairs", "vocabulary": 300}])
+def test_each_code_says_what_it_stands_for(settings: dict[str, object]) -> None:
+    column = pa.chunked_array([["the cat", "the dog sat", None]])
+    encoder = Text(None, **settings)
+    plan = encoder.fit("t", column, np.ones(3, bool))
+    words, (rows, _) = encoder.words(plan), encoder.apply(plan, column)
+    assert len(words) == plan.input.size
+    assert "".join(words[code] for code in rows.row(1)).replace("Ġ", "") == "thedogsat"

@@ -41,3 +41,13 @@ def yeast(repository: Path) -> ModuleType:
 @pytest.fixture(scope="session")
 def airports(repository: Path) -> ModuleType:
     return imported(repository / "tasks/airports/recipe.py")
+
+
+@pytest.fixture(scope="session")
+def g2p(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/g2p/recipe.py")
+
+
+@pytest.fixture(scope="session")
+def translation(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/translation/recipe.py")

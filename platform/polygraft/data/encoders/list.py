@@ -65,6 +65,10 @@ class List(InputEncoder):
             return _even(rows, np.asarray(column.is_valid()), self.length), unknown
         return shortened(rows, plan.input.length), unknown
 
+    def words(self, plan: InputPlan) -> list[str]:
+        """The levels."""
+        return ["", "?", *plan.state["levels"]] if plan.input.kind == "tokens" else []
+
     def _has_levels(self, type_: pa.DataType) -> bool:
         return self.of == "levels" or (self.of == "auto" and pa.types.is_large_string(type_.value_type))
 

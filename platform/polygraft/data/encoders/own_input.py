@@ -35,3 +35,7 @@ class InputEncoder(Encoder):
     def kept(self, plan: InputPlan, array: Encoded) -> Encoded:
         """What `apply` gave, again, from what of it lies in the cache: its array, or Ragged."""
         return array
+
+    def words(self, plan: InputPlan) -> list[str]:
+        """Of tokens what each code stands for, in their order; empty for all else."""
+        return []

@@ -63,6 +63,14 @@ class Text(InputEncoder):
         rows = _tokens(plan.state, column, plan.input.length)
         return rows, int(rows.holding(rows.values == plan.state["unknown"]).sum())
 
+    def words(self, plan: InputPlan) -> list[str]:
+        """The tokens as their tokenizer writes them."""
+        codes = _loaded(plan.state["tokenizer"], plan.input.length).get_vocab()
+        found = ["", "?", *[""] * plan.input.size]
+        for word, code in codes.items():
+            found[code + plan.state["shift"]] = word or "?"
+        return found[: plan.input.size]
+
     def _train(self, texts: pa.ChunkedArray) -> dict[str, Any]:
         """No token is special: a text that spells one out would become padding."""
         steps = [normalizers.NFC(), *([normalizers.Lowercase()] if self.lower else [])]
