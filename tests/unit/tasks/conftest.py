@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ def imported(file: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look it up
     spec.loader.exec_module(module)
     return module
 
@@ -51,3 +53,22 @@ def g2p(repository: Path) -> ModuleType:
 @pytest.fixture(scope="session")
 def translation(repository: Path) -> ModuleType:
     return imported(repository / "tasks/translation/recipe.py")
+
+
+def kanji(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/kanji/recipe.py")
+
+
+@pytest.fixture(scope="session")
+def weather(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/weather/recipe.py")
+
+
+@pytest.fixture(scope="session")
+def vowels(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/vowels/recipe.py")
+
+
+@pytest.fixture(scope="session")
+def shapes28(repository: Path) -> ModuleType:
+    return imported(repository / "tasks/shapes28/recipe.py")
