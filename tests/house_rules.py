@@ -239,6 +239,20 @@ def file_map(root: Path) -> list[str]:
     return missing + [f"ARCHITECTURE.md: there is no {path}" for path in sorted(told - true.keys())]
 
 
+def benches(root: Path) -> list[str]:
+    """Every bench runs without arguments, which is how `make bench` runs it."""
+    breaches = []
+    for path, text in sources(root, "tests/bench"):
+        for call in [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]:
+            if not ast.unparse(call.func).endswith(".add_argument") or not isinstance(call.args[0], ast.Constant):
+                continue
+            said = {each.arg: ast.unparse(each.value) for each in call.keywords}
+            positional = not str(call.args[0].value).startswith("-") and said.get("nargs") not in ("'?'", "'*'")
+            if positional or said.get("required") == "True":
+                breaches.append(f"{path}:{call.lineno}: {call.args[0].value} has no default")
+    return breaches
+
+
 def _functions(tree: ast.AST) -> Iterator[Function]:
     return (node for node in ast.walk(tree) if isinstance(node, Function))
 

@@ -24,6 +24,7 @@ RULES = [
     rules.swallowed,
     rules.architecture,
     rules.file_map,
+    rules.benches,
 ]
 
 ROOM = "platform/polygraft"
@@ -64,6 +65,8 @@ BAD = [
     (rules.swallowed, f"{ROOM}/core/quiet.py", '"""Quiet."""\ntry:\n    f()\nexcept Exception:\n    pass\n'),
     (rules.swallowed, f"{ROOM}/core/quiet.py", '"""Quiet."""\ntry:\n    f()\nexcept:\n    pass\n'),
     (rules.swallowed, f"{ROOM}/core/quiet.py", '"""Quiet."""\ntry:\n    f()\nexcept (OSError, BaseException):\n    pass\n'),
+    (rules.benches, "tests/bench/speed.py", 'parser.add_argument("suite")\n'),
+    (rules.benches, "tests/bench/speed.py", 'parser.add_argument("--suite", required=True)\n'),
     (rules.file_map, f"{ROOM}/core/more.py", '"""More."""\n'),
     (rules.file_map, "ARCHITECTURE.md", GOOD["ARCHITECTURE.md"] + "core/fewer.py  fewer\n"),
     (rules.architecture, f"{ROOM}/models/net.py", '"""Networks."""\n'),

@@ -30,7 +30,7 @@ def interquartile_mean(values: Sequence[float]) -> float:
 def main() -> int:
     """Train or read off each seed; print a line a task."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("suite")
+    parser.add_argument("suite", nargs="?", default="tasks/classic_control/dqn.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)))
     parser.add_argument("--at-least", type=float, default=-np.inf)
     parser.add_argument("--of", type=int)
