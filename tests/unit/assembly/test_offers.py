@@ -122,12 +122,13 @@ def test_a_trunk_that_reads_something_else_is_refused_with_those_that_read_it(tm
     [
         (
             "mlp", "columns", None, "sequence",
-            "suite.yaml:7: tasks.delay: its head 'tagger' reads a sequence; the backbone 'mlp' offers a vector. Take 'dense', or "
+            "suite.yaml:7: tasks.delay: its head 'tagger' reads a sequence; the backbone 'mlp' offers a vector. Take 'dense' or 'image_decoder', or "
             "a backbone that offers a sequence.",
         ),
         (
             "lstm", "series", "{name: series, offers: sequence}", "maps",
-            "tasks.delay: its head 'tagger' reads maps; the backbone 'lstm' offers a sequence and a vector. Take 'dense', or a",
+            "tasks.delay: its head 'tagger' reads maps; the backbone 'lstm' offers a sequence and a vector. Take 'decoder' or 'pointers' or "
+            "'sequence_labels' or 'transformer_decoder' or 'dense' or 'image_decoder', or a",
         ),
     ],
 )  # fmt: skip
