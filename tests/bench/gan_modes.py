@@ -29,12 +29,12 @@ CENTRES = {
 DEVIATION = {"ring": 0.01, "grid": 0.05}
 
 
-def suite(folder: Path, table: str, seed: int, steps: int, **gan: object):
-    """A GAN alone on a table of two numbers."""
+def suite(folder: Path, table: str, seed: int, steps: int, *, numbers: str = "plain", **gan: object):
+    """A GAN alone on a table of two numbers, which the judge reads in this way."""
     raw = {
         "suite": "modes",
         "seed": seed,
-        "data": {"rows": {"source": f"{table}.csv", "clean": [], "stem": {"name": "columns", "numbers": "periodic"}}},
+        "data": {"rows": {"source": f"{table}.csv", "clean": [], "stem": {"name": "columns", "numbers": numbers}}},
         "backbone": {"name": "mlp", "widths": [64, 64, 64]},
         "tasks": {"drawn": {"data": "rows", "objective": {"name": "gan", "hidden": [64, 64], **gan}}},
         "train": {
@@ -80,9 +80,12 @@ def main() -> None:
     asked.add_argument("--table", choices=["ring", "grid"])
     asked.add_argument("--loss", default="non_saturating")
     asked.add_argument("--penalty", type=float, default=0.02)
+    asked.add_argument("--numbers", default="plain")
+    asked.add_argument("--critic-steps", type=int, default=1)
     said = asked.parse_args()
     torch.set_num_threads(1)
-    gan = {"latent": 2, "loss": said.loss, "penalty": said.penalty}
+    gan = {"latent": 2, "loss": said.loss, "penalty": said.penalty, "critic_steps": said.critic_steps}
+    gan["numbers"] = said.numbers
     with TemporaryDirectory() as name:
         for table in [said.table] if said.table else CENTRES:
             chance = np.random.default_rng(0)
@@ -94,7 +97,10 @@ def main() -> None:
                 modes, share = trained(Path(name), table, seed, said.steps, **gan)
                 took = time.perf_counter() - began
                 told = f"{modes}/{len(CENTRES[table])} modes  {share:.1%} within 3 deviations"
-                print(f"gan  {said.loss} {said.penalty:g}  {table}  seed {seed}  {told}  {took:.0f} s", flush=True)
+                print(
+                    f"gan  {said.loss} {said.penalty:g} {said.numbers}  {table}  seed {seed}  {told}  {took:.0f} s",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def gradients(suite: Suite, learner: Learner) -> Gradients:
     """The balancing engine over this rank's shards. Raises UserError when the mode asked for is not to be had."""
     said, network = suite.balancer, learner.network
     # What a task reads of the shared part in a pass of its own is at no cut.
-    one_pass = all(objective.views == ("plain",) for _, objective in learner.tasks())
+    one_pass = all(each.views == ("plain",) for task, each in learner.tasks() if suite.tasks[task].weight > 0)
     tasks = tuple(suite.tasks)
     facts = catalogue("balancing", suite.folder)[said.name].facts
     with _placed(suite, "balancer"):

@@ -13,7 +13,7 @@ from polygraft.objectives.reconstruction import Units, shape_of
 
 POINTS = 200
 """Of a curve: more are not seen."""
-COLUMNS = 16
+COLUMNS = 8
 """Of a grid of images."""
 
 

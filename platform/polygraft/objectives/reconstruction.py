@@ -117,11 +117,9 @@ class Units(nn.Module):
         counts = weights.unsqueeze(1) * (torch.ones_like(wanted) if asked is None else asked)
         squares = (self.given(outputs) - wanted).square()
         losses, constant = self.losses(outputs, wanted), self.constant(wanted, weights)
-        light = torch.arange(self.units) >= self.units - self.pixels
-        found = {
-            "mse": _mean(squares, counts * (self.normal | light)),
-            "cross_entropy": _mean(losses, counts * ~self.normal),
-        }
+        normal, light = self.normal.to(wanted.device), torch.arange(self.units, device=wanted.device)
+        values = normal | (light >= self.units - self.pixels)
+        found = {"mse": _mean(squares, counts * values), "cross_entropy": _mean(losses, counts * ~normal)}
         usual = float((constant * counts).sum())
         if usual > 1e-9 * float(counts.sum()):
             found["improvement"] = 1 - float((losses * counts).sum()) / usual

@@ -96,7 +96,7 @@ class Plane:
 
 def ticks(low: float, high: float, about: int = 4) -> list[float]:
     """Round numbers, evenly spaced, from at most `low` to at least `high`; at least two."""
-    if high - low < 1e-12 * max(1.0, abs(low)):
+    if high - low < 1e-10 * max(1.0, abs(low)):  # below that, rounding to 12 digits puts ticks on each other
         low, high = low - 0.5 * max(1e-6, abs(low)), high + 0.5 * max(1e-6, abs(high))
     raw = (high - low) / about
     unit = 10.0 ** math.floor(math.log10(raw))

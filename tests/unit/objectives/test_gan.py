@@ -130,7 +130,7 @@ def test_drawn_images_are_normalised_as_the_table_s_are() -> None:
     loss(learns, photos, "generator").backward()
     assert all(each.grad.any() for each in objective.generator.parameters())
     (drawn,) = objective.exhibits(answers(learns, photos), *photos.asked("t"), photos.weights)
-    assert drawn.arrays["pixels"].shape == (2, 16, 1, 4, 4)
+    assert drawn.arrays["pixels"].shape == (4, 8, 1, 4, 4)
 
 
 @pytest.mark.parametrize(

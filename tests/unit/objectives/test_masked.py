@@ -89,4 +89,4 @@ def test_a_column_that_another_one_tells_is_guessed_better_than_by_the_constant(
 def test_pictures_show_what_is_left_and_the_guesses() -> None:
     learns, rows = learner("masked", Inputs(others=(PHOTO,))), batch(image__photo=torch.rand(20, 2, 6, 6))
     (drawn,) = learns.objective("t").exhibits(answers(learns, rows), *rows.asked("t"), rows.weights)
-    assert drawn.arrays["pixels"].shape == (3, 16, 2, 6, 6)
+    assert drawn.arrays["pixels"].shape == (3, 8, 2, 6, 6)
