@@ -83,13 +83,15 @@ class _Layer(nn.Module):
         found = self.cells[0](steps)
         if len(self.cells) == 2:
             found = torch.cat([found, flipped(self.cells[1](flipped(steps, mask)), mask)], 2)
-        found = blanked(self.dropout(found), mask)
-        if not self.ends:
-            return Features(sequence=found, mask=mask)
-        state = self._state(found, mask)
-        if self.project is not None:
-            found, state = self._projected(self.project, found, state, mask)
-        return Features(vector=state, sequence=found, mask=mask)
+        found, state = self.dropout(found), None
+        if (
+            self.ends
+        ):  # of steps that are not blanked yet: a head that reads the state alone has no backward through that
+            state = self._state(found, mask)
+            if self.project is not None:
+                found, state = self._projected(self.project, found, state)
+            state = state * mask.any(1, keepdim=True)
+        return Features(vector=state, sequence=blanked(found, mask), mask=mask)
 
     def _state(self, found: Tensor, mask: Tensor) -> Tensor:
         """Forward at a row's last step, backward at its first."""
@@ -98,7 +100,7 @@ class _Layer(nn.Module):
         there, back = found.tensor_split([self.units], 2)
         return torch.cat([final(there, mask), back[:, 0]], 1)
 
-    def _projected(self, layer: nn.Module, found: Tensor, state: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _projected(self, layer: nn.Module, found: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One pass for both, as one step more: a gradient at the layer's output is then all of its gradient."""
         out = layer(torch.cat([found, state[:, None]], 1))
-        return blanked(out[:, :-1], mask), out[:, -1].masked_fill(~mask.any(1, keepdim=True), 0)
+        return out[:, :-1], out[:, -1]
