@@ -136,22 +136,69 @@ def test_a_beam_of_one_is_greedy(decoder, features):
     assert search(decoder, features, 6).tolist() == greedy(decoder, features, 6)
 
 
-@pytest.mark.parametrize("norm", [0.0, 0.6, 1.0])
-def test_a_beam_of_all_paths_finds_the_best_of_all(decoder, features, norm):
-    limit, levels = 3, (2, 3, 4)
-    paths = [each for length in range(limit + 1) for each in itertools.product(levels, repeat=length)]
-    codes = torch.tensor([[*each, *[0] * (limit - len(each))] for each in paths])
-    wanted = []
-    for row in range(5):
-        one = Features(
-            sequence=features.sequence[row].expand(len(paths), -1, -1), mask=features.mask[row].expand(len(paths), -1)
-        )
+class Listed(Decoding):
+    """Any chances at all: those of an item hang on the row and on every item before."""
+
+    size = 4
+
+    def __init__(self, rows: int, limit: int) -> None:
+        super().__init__()
+        self.logits = torch.randn(rows, 5**limit, 4, generator=torch.Generator().manual_seed(0))
+
+    def begin(self, features):
+        rows = torch.arange(len(features.mask))
+        return rows, torch.zeros_like(rows)
+
+    def step(self, state, said):
+        rows, place = state[0], state[1] * 5 + said
+        return self.logits[rows, place], (rows, place), torch.zeros(len(rows), 1)
+
+
+def best_of_all(decoder: Decoding, features: Features, limit: int, norm: float) -> list[list[int]]:
+    """Every sequence of every row, by its chance as it is given to the decoder."""
+    paths = [each for length in range(limit + 1) for each in itertools.product((2, 3, 4), repeat=length)]
+    scores = []
+    for path in paths:
+        codes = torch.tensor([[*path, *[0] * (limit - len(path))]]).expand(len(features.mask), -1)
         given, classes, counts = shifted(codes)
-        counts[:, limit] = False  # at the limit nothing says that it ends
-        chances = decoder(one, given).double().log_softmax(2).gather(2, classes[:, :, None]).squeeze(2)
-        scores = (chances * counts).sum(1) / ((5 + counts.sum(1)) / 6) ** norm
-        wanted.append(codes[scores.argmax()].tolist())
-    assert search(decoder, features, limit, width=len(paths), norm=norm).tolist() == wanted
+        given, classes, counts = (
+            each[:, :limit] for each in (given, classes, counts)
+        )  # nothing says that it ends at the limit
+        chances = decoder(features, given).double().log_softmax(2).gather(2, classes[:, :, None]).squeeze(2)
+        scores.append((chances * counts).sum(1) / ((5 + counts.sum(1)) / 6) ** norm)
+    best = torch.stack(scores, 1).argmax(1).tolist()
+    return [[*paths[each], *[0] * (limit - len(paths[each]))] for each in best]
+
+
+@pytest.mark.parametrize("norm", [0.0, 0.6, 2.0])
+def test_a_beam_of_all_paths_finds_the_best_of_all(decoder, features, norm):
+    wanted = best_of_all(decoder, features, 3, norm)
+    assert search(decoder, features, 3, width=40, norm=norm).tolist() == wanted
+    rows = Features(sequence=torch.zeros(60, 1, 1), mask=torch.ones(60, 1, dtype=torch.bool))
+    listed = Listed(60, 3)
+    assert search(listed, rows, 3, width=40, norm=norm).tolist() == best_of_all(listed, rows, 3, norm)
+
+
+def test_a_wider_beam_finds_likelier_sequences_and_the_norm_longer_ones():
+    rows = Features(sequence=torch.zeros(60, 1, 1), mask=torch.ones(60, 1, dtype=torch.bool))
+    listed = Listed(60, 3)
+    alone, all_ = (search(listed, rows, 3, width=width) for width in (1, 40))
+    assert alone.tolist() == greedy_of(listed, 60)
+    assert not alone.equal(all_)
+    items = [(search(listed, rows, 3, width=40, norm=norm) > 0).sum() for norm in (0.0, 0.6, 2.0)]
+    assert items[0] < items[1] < items[2]
+
+
+def greedy_of(listed: Listed, rows: int) -> list[list[int]]:
+    found = []
+    for row in range(rows):
+        codes: list[int] = []
+        place = 0
+        while len(codes) < 3 and (best := int(listed.logits[row, place].argmax())):
+            codes.append(best + 1)
+            place = place * 5 + codes[-1]
+        found.append(codes + [0] * (3 - len(codes)))
+    return found
 
 
 def test_a_row_is_searched_as_if_it_were_alone(decoder, features, monkeypatch):

@@ -28,6 +28,15 @@ EXHIBITS = {
             "y": np.array(["a", "<b>"], object),
         },
     ),
+    "alignment": Exhibit(
+        "alignment",
+        "copy 1",
+        {
+            "z": np.array([[0.9, 0.1, 0.0], [0.3, 0.7, 0.0]]),
+            "x": np.array(["a", "<b>", "a"], object),
+            "y": np.array(["A", "end"], object),
+        },
+    ),
     "scatter": Exhibit(
         "scatter",
         "own: latent map",
