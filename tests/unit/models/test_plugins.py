@@ -22,7 +22,7 @@ def test_the_rooms_hold_these_plugins():
     assert [catalogue(room).names() for room in rooms] == [
         ["columns", "image", "joined", "series", "tokens"],
         ["cnn", "feature_pyramid", "lstm", "mlp", "transformer"],
-        ["dense"],
+        ["anywhere", "boxes", "dense", "image_decoder"],
     ]
     sharing = ["cgc", "cross_stitch", "dselect_k", "hard", "ltb", "mmoe", "mtan", "ple"]
     assert catalogue("models/sharing").names() == sharing
