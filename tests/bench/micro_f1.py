@@ -20,8 +20,9 @@ from polygraft.training.evaluate import CHUNK
 from polygraft.training.predictor import Predictor
 
 
-def micro_f1(run: Path, task: str) -> float:
+def micro_f1(folder: str | Path, task: str) -> float:
     """2 hits / (2 hits + misses + false alarms). The tables come from the cache beside the run's suite."""
+    run = Path(folder)
     model = Model.load(run / "model")
     name = model.suite.tasks[task].tables[0]
     table = prepare_tables(laid_out(run), cache_of(run))[name]
@@ -36,4 +37,4 @@ def micro_f1(run: Path, task: str) -> float:
 
 
 if __name__ == "__main__":
-    print(f"micro-F1  {sys.argv[2]}  {micro_f1(Path(sys.argv[1]), sys.argv[2]):.4f}")
+    print(f"micro-F1  {sys.argv[2]}  {micro_f1(sys.argv[1], sys.argv[2]):.4f}")

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 
 class Detection(Objective):
-    """The objects of a picture, each a class and a box. Boxes are in pixels of the picture as the network sees it and count as far as
-    they lie on it; one that lies beside it is no object. A picture without objects teaches where there is none.
+    """The objects of a picture, each a class and a box.
+
+    Boxes are in pixels of the picture as the network sees it and count as far as they lie on it; one that lies beside it is no
+    object. A picture without objects teaches where there is none.
+    An object in which no place lies is not learned.
 
     gamma, alpha: of the focal loss: how much less an easy place counts, and the share of those with an object.
     radius: strides from an object's middle within which places answer for it.

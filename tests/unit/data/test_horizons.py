@@ -11,6 +11,8 @@ import pytest
 
 from polygraft.data.preparation import Prepared, prepare
 from polygraft.data.spec import SeriesSpec, SplitSpec, TableSpec, TargetSpec
+from polygraft.data.target import Labels
+from polygraft.data.targets import target_of
 
 AHEAD = (1, 24)
 NAMES = tuple(f"load ahead {each}" for each in AHEAD)
@@ -84,3 +86,9 @@ def test_rows_without_an_order_have_no_scale(frame: pd.DataFrame, tmp_path: Path
         SPEC, folder=tmp_path, series=None, split=SplitSpec(), targets=(TargetSpec("t", ("load", "x"), "numbers"),)
     )
     assert prepare(spec, tmp_path / "cache").target_info["t"].scales == ()
+
+
+def test_a_label_of_another_part_is_in_no_scale() -> None:
+    labels = Labels(TargetSpec("t", ("a",), "numbers"), np.array([[1], [3], [90], [7]], np.float32), np.ones(4, bool))
+    earlier = np.array([-1, 0, 1, 2])
+    assert target_of(labels, np.array([0, 1, 3]), np.ones(4, np.float32), earlier=earlier).scales == (2.0,)

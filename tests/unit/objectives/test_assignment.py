@@ -106,3 +106,10 @@ def test_many_rows_are_found_as_each_alone() -> None:
         alone = detections(scores[row : row + 1], boxes[row : row + 1], overlap=0.3, candidates=6, most=4)
         assert torch.equal(whole[row], alone[0])
     assert detections(scores[:0], boxes[:0], overlap=0.3, candidates=6, most=4).shape == (0, 4, 6)
+
+
+@pytest.mark.parametrize(("overlap", "left"), [(0.6, [True, False]), (0.66, [True, False]), (0.67, [True, True])])
+def test_two_boxes_that_share_two_thirds_are_one_or_two_objects(overlap: float, left: list[bool]) -> None:
+    boxes = torch.tensor([[[0.0, 0, 10, 10], [0, 2, 10, 12]]])
+    assert kept(boxes, torch.tensor([[1, 1]]), overlap)[0].tolist() == left
+    assert kept(boxes, torch.tensor([[1, 2]]), overlap).all()
