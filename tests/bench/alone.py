@@ -33,7 +33,7 @@ def alone(path: str, overrides: list[str], task: str) -> tuple[dict[str, float],
 def main() -> None:
     """A line for each task."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite")
+    parser.add_argument("suite", nargs="?", default="tasks/kanji/suite.yaml")
     parser.add_argument("tasks", nargs="*")
     parser.add_argument("--set", action="append", default=[])
     given = parser.parse_args()
