@@ -32,7 +32,9 @@ CASES = {
 }
 MEANS = {"contrastive": "a shard's loss is a mean, which weighs 1"}
 """Objectives for which a sum's law does not hold, each with the reason."""
-ELSEWHERE = {"language_model": "it reads a sequence: test_language_model.py, and whole runs in tests/runs/test_sequences.py"}
+ELSEWHERE = {
+    "language_model": "it reads a sequence: test_language_model.py, and whole runs in tests/runs/test_sequences.py"
+}
 """Objectives that these networks cannot have, each with where it is tried."""
 SUMS = [case for case, (name, _, _) in CASES.items() if name not in MEANS]
 
