@@ -55,6 +55,7 @@ def translation(repository: Path) -> ModuleType:
     return imported(repository / "tasks/translation/recipe.py")
 
 
+@pytest.fixture(scope="session")
 def kanji(repository: Path) -> ModuleType:
     return imported(repository / "tasks/kanji/recipe.py")
 
