@@ -164,4 +164,4 @@ def _split(table: Prepared, split: str) -> Split:
             rows=torch.from_numpy(rows),
         )
 
-    return Split(table.name, len(table.splits[split]), batches, labels)
+    return Split(table.name, len(table.splits[split]), batches, labels, chunk=CHUNK)
