@@ -102,7 +102,7 @@ def _mapping(node: MappingNode, path: str, reading: _Reading) -> dict[str, Any]:
     found: dict[str, Any] = {}
     lines: dict[str, int] = {}
     for key_node, value_node in node.value:
-        key = key_node.value if isinstance(key_node, ScalarNode) else ""
+        key = _text(key_node, path, reading) if isinstance(key_node, ScalarNode) else ""
         here = _joined(path, key)
         if not key:
             reading.faults.append(Fault(reading.place(key_node), f"{path or 'the suite'}: a key is a text."))
@@ -122,7 +122,17 @@ def _scalar(node: ScalarNode, path: str, reading: _Reading) -> Any:
         return reading.yaml.constructor.construct_object(node)
     if kind not in ("str", "timestamp"):  # a date is a text here; its column knows what it is
         reading.faults.append(Fault(reading.place(node), f"{path}: tags ({node.tag}) are not read."))
-    return node.value
+    return _text(node, path, reading)
+
+
+def _text(node: ScalarNode, path: str, reading: _Reading) -> str:
+    """The node's text; a character that JSON writes as two escapes (`\\ud840\\udc8a`) is the one that it is."""
+    try:
+        return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        what = f"{path or 'the suite'}: {node.value!a} holds half of a character. Write the character itself."
+        reading.faults.append(Fault(reading.place(node), what))
+        return ""
 
 
 def _joined(path: str, key: object) -> str:

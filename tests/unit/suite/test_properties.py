@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -54,9 +55,14 @@ def is_plain(value: object) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-@given(VALUES)
-def test_set_reads_any_json_value_as_it_is(value: object) -> None:
-    assert read_value(json.dumps(value, ensure_ascii=False)) == value
+@given(VALUES, st.booleans())
+def test_set_reads_any_json_value_as_it_is(value: object, escaped: bool) -> None:
+    assert read_value(json.dumps(value, ensure_ascii=escaped)) == value
+
+
+def test_half_of_a_character_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"holds half of a character. Write the character itself"):
+        read_value(r'"\ud840"')
 
 
 @given(st.text(max_size=40))

@@ -29,7 +29,9 @@ def test_one_label_in_a_hundred_is_kept_of_each_kind_and_all_that_is_scored(shap
     every = Counter(training["kind"].to_pylist())
     left = few.filter(np.asarray(few["part"]) == "train")
     assert Counter(left["kind"].to_pylist()) == {kind: -(-rows // 100) for kind, rows in every.items()}
-    assert {tuple(row) for row in left["picture"].to_pylist()} <= {tuple(row) for row in training["picture"].to_pylist()}
+    assert {tuple(row) for row in left["picture"].to_pylist()} <= {
+        tuple(row) for row in training["picture"].to_pylist()
+    }
     assert len(few) - len(left) == 4_500
 
 

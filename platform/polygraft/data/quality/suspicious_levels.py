@@ -42,7 +42,7 @@ class SuspiciousLevels(Check):
                 mend = (
                     ""
                     if column.moments
-                    else f"clean: [{{name: levels, null: [{json.dumps(level)}]}}, {{name: missing}}]"
+                    else f"clean: [{{name: levels, null: [{json.dumps(level, ensure_ascii=False)}]}}, {{name: missing}}]"
                 )
                 yield Finding("suspicious_levels", severe, f"columns.{name}", count, "rows", words, mend)
 
