@@ -162,8 +162,9 @@ def differ(targets: Tensor) -> bool:
 
 def vector_of(offer: Offer) -> int:
     """The width of the vector that a backbone offers. Raises UserError where it offers none."""
-    if offer.kind != "vector":
+    vector = offer.of("vector")
+    if vector is None:
         raise fault(
             f"it stands on a vector, and the backbone offers {offer.kind}. Take a backbone that ends in a vector."
         )
-    return offer.width
+    return vector.width

@@ -108,3 +108,19 @@ def test_two_players_are_refused_where_workers_learn_apart(home: Path, monkeypat
         UserError, match=r"suite.yaml:\d+: train.step: 'asynchronous' moves one player a task, and 'own/generator'"
     ):
         begun(home, "gan", balancer="equal", step="asynchronous}\nworkers: {count: 2")
+
+
+@pytest.mark.parametrize("objective", ["{name: autoencoder, code: 4}", "vae", "masked", "contrastive", "gan"])
+def test_a_backbone_of_maps_that_sums_them_up_is_enough(home: Path, monkeypatch: pytest.MonkeyPatch, objective) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 64)).tolist()
+    pd.DataFrame({"photo": pixels, "late": np.arange(200) % 2 == 0}).to_parquet(home / "photos.parquet")
+    suite = SUITE.replace(
+        "{source: rows.csv}", "{source: photos.parquet, columns: {photo: image}, stem: {name: image, offers: maps}}"
+    )
+    monkeypatch.setattr(
+        "tests.unit.assembly.test_unlabelled.SUITE",
+        suite.replace("{name: mlp, widths: [16, 8]}", "{name: cnn, widths: [4, 8]}"),
+    )
+    running = begun(home, objective, balancer="equal")
+    state = running.state(None)
+    assert set(running.step.update(state, running.stream).losses) == {"late", "own"}
