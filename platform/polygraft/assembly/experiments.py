@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
-from polygraft.assembly.learners import device_of, gradients, learner, main_mover, players_of
+from polygraft.assembly.learners import learner
 from polygraft.assembly.mixing import total_steps
+from polygraft.assembly.movers import device_of, gradients, main_mover, players_of
 from polygraft.assembly.streams import episodes_of, stream_of
 from polygraft.balancing.collectives import Shards
 from polygraft.core.batch import Batch

@@ -1,22 +1,15 @@
-"""From a suite to what learns: network, objectives, balancer, optimiser."""
+"""From a suite to what learns: network and objectives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from polygraft.assembly import offers
-from polygraft.balancing import registry as balancers
-from polygraft.balancing.base import Balancer
-from polygraft.balancing.collectives import Shards
-from polygraft.balancing.gradients import Gradients, choose_mode
+from polygraft.assembly.placed import placed
 from polygraft.core.batch import Inputs
-from polygraft.core.catalogue import catalogue
 from polygraft.core.errors import Fault, UserError, fault
 from polygraft.core.features import Offer
 from polygraft.core.seeding import counter
@@ -31,9 +24,6 @@ from polygraft.objectives import registry as objectives
 from polygraft.objectives.base import Objective
 from polygraft.suite.schema import Named, Suite
 from polygraft.training.learner import Learner
-from polygraft.training.optimizers import optimizer
-from polygraft.training.players import Players
-from polygraft.training.ranks import rank, world
 
 
 def learner(
@@ -72,7 +62,7 @@ def _names(suite: Suite) -> list[tuple[str, str]]:
 def objective_of(suite: Suite, task: str, target: Target | None, inputs: Inputs) -> Objective:
     """What a task minimises. Raises UserError where it cannot read the table's inputs."""
     named = suite.tasks[task].objective
-    with _placed(suite, f"tasks.{task}.objective"):
+    with placed(suite, f"tasks.{task}.objective"):
         made = objectives.make(named.name, named.settings, beside=suite.folder, task=task, target=target, inputs=inputs)
     assert isinstance(made, Objective)
     return made
@@ -92,7 +82,7 @@ def _network(
     (offer,) = found
 
     way, tasks = suite.sharing, tuple(suite.tasks)
-    with _placed(suite, "sharing"):
+    with placed(suite, "sharing"):
         sharing = sharings.make(
             way.name,
             way.settings,
@@ -110,20 +100,10 @@ def _network(
 def trunk_of(suite: Suite, offer: Offer) -> Trunk:
     """The suite's backbone on what a stem offers. Raises UserError where it reads something else."""
     named, read = suite.backbone, offers.for_trunk(suite, offer)
-    with _placed(suite, "backbone"):
+    with placed(suite, "backbone"):
         trunk = trunks.make(named.name, named.settings, beside=suite.folder, offer=read, width=read.width)
     assert isinstance(trunk, Trunk)
     return trunk
-
-
-@contextmanager
-def _placed(suite: Suite, path: str) -> Iterator[None]:
-    """A plugin cannot know where it is mentioned: a fault without a place is one of `path`."""
-    try:
-        yield
-    except UserError as error:
-        faults = [each if each.where else Fault(suite.where(path), f"{path}: {each.what}") for each in error.faults]
-        raise UserError(faults) from None
 
 
 def stem_named(suite: Suite, table: str, shape: Inputs) -> Named:
@@ -145,7 +125,7 @@ def stem_of(suite: Suite, table: str, shape: Inputs) -> Stem:
         return made
 
     path = f"data.{table}.stem"
-    with _placed(suite, path):
+    with placed(suite, path):
         named = stem_named(suite, table, shape)
         stem = make_stem(named.name, named.settings, shape)
     if unread := [kind for kind in shape.kinds if stem.reads is not None and kind not in stem.reads]:
@@ -162,81 +142,10 @@ def head_of(suite: Suite, objective: Objective, offer: Offer, inputs: Inputs) ->
     task = objective.task
     named = suite.tasks[task].head
     name, settings = (named.name, named.settings) if named else (objective.default_head, {})
-    with _placed(suite, f"tasks.{task}.objective"):
+    with placed(suite, f"tasks.{task}.objective"):
         offer = objective.stand_on(offer)
     read = offers.for_head(suite, task, name, offer)
-    with _placed(suite, f"tasks.{task}.head" if named else f"tasks.{task}"):
+    with placed(suite, f"tasks.{task}.head" if named else f"tasks.{task}"):
         made = heads.make(name, settings, beside=suite.folder, offer=read, size=objective.outputs, inputs=inputs)
     assert isinstance(made, Head)
     return made
-
-
-def gradients(suite: Suite, learner: Learner, shards: Shards | None = None) -> Gradients:
-    """The balancing engine over this rank's shards; `shards`: over these, of this process alone. Raises UserError when the mode
-    asked for is not to be had.
-    """
-    said, network = suite.balancer, learner.network
-    # What a task reads of the shared part in a pass of its own is at no cut.
-    one_pass = all(each.views == ("plain",) for task, each in learner.tasks() if suite.tasks[task].weight > 0)
-    tasks = tuple(suite.tasks)
-    facts = catalogue("balancing", suite.folder)[said.name].facts
-    with _placed(suite, "balancer"):
-        mode = choose_mode(
-            said.gradients,
-            said.name,
-            facts,
-            has_cut=network.sharing.cuts and one_pass,
-            has_layer=network.last_layer() is not None and one_pass,
-            one_input=len(network.stems) == 1,
-        )
-        method = balancers.make(said.name, said.settings, beside=suite.folder, tasks=len(tasks), names=tasks)
-    assert isinstance(method, Balancer)
-    return Gradients(
-        method,
-        mode=mode,
-        tasks=tasks,
-        shared=network.shared_parameters(),
-        own={task: learner.behind(task) for task in tasks},
-        shards=shards or Shards(suite.train.shards, rank(), world()),
-        seed=suite.seed,
-        rank=said.rank,
-        agreement_every=said.agreement_every,
-        every=said.every,
-    )
-
-
-def mover(suite: Suite, learner: nn.Module) -> Optimizer:
-    """The optimiser over everything that is trainable."""
-    return optimizer_of(suite, [(n, p) for n, p in learner.named_parameters() if p.requires_grad])
-
-
-def main_mover(suite: Suite, learner: Learner) -> Optimizer:
-    """The optimiser of what `main` moves: all that is trainable, but for what other players keep to themselves."""
-    main = {*learner.network.parameters(), *(each for task in suite.tasks for each in learner.behind(task))}
-    return optimizer_of(suite, [(n, p) for n, p in learner.named_parameters() if p.requires_grad and p in main])
-
-
-def players_of(suite: Suite, learner: Learner) -> Players:
-    """Who moves beside `main`, over this rank's shards. Raises UserError where workers learn apart, and one alone keeps optimisers."""
-    shards = Shards(suite.train.shards, rank(), world())
-    found = Players(learner, partial(optimizer_of, suite), shards)
-    step = suite.train.step.name
-    if found.seats and catalogue("training/steps", suite.folder)[step].facts["apart"]:
-        what = f"'{step}' moves one player a task, and '{found.seats[0].name}' moves beside main. Take joint."
-        raise fault(f"train.step: {what}", suite.where("train.step"))
-    return found
-
-
-def optimizer_of(suite: Suite, named: list[tuple[str, nn.Parameter]]) -> Optimizer:
-    """The suite's optimiser over named parameters."""
-    settings = suite.train.optimizer.model_dump()
-    name, lr = settings.pop("name"), settings.pop("lr")
-    return optimizer(name, named, lr=lr, **settings)
-
-
-def device_of(suite: Suite) -> torch.device:
-    """`train.device`, with `auto` decided: CUDA where workers were given GPUs, else the CPU."""
-    asked = suite.train.device
-    if asked != "auto":
-        return torch.device(asked)
-    return torch.device("cuda" if suite.workers.gpus > 0 and torch.cuda.is_available() else "cpu")

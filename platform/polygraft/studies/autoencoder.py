@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from polygraft.assembly.learners import device_of, mover, stem_of, trunk_of
+from polygraft.assembly.learners import stem_of, trunk_of
 from polygraft.assembly.mixing import total_steps
+from polygraft.assembly.movers import device_of, mover
 from polygraft.core.batch import Inputs
 from polygraft.core.errors import RunFailed
 from polygraft.core.features import Features
