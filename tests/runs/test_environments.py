@@ -20,6 +20,7 @@ from polygraft.core.errors import RunFailed
 from polygraft.suite.load import read
 from polygraft.suite.origin import Origin
 from polygraft.suite.schema import Suite
+from same_end import assert_same_end
 from waiting import until
 
 STEPS = 60
@@ -67,14 +68,6 @@ def begun(home: Path, name: str, objective: str, **source: Any) -> Path:
     folder.mkdir(parents=True)
     lay_out(environments(home, objective, **source), folder)
     return folder
-
-
-def assert_same_end(one: Path, other: Path) -> None:
-    """Equal bits: weights, moments, what is kept of the past, the model, the numbers."""
-    last = f"checkpoints/step-{STEPS:08d}"
-    parts = [f"{last}/{part}.safetensors" for part in ("weights", "optimizer", "balancer", "stream")]
-    for name in (*parts, "model/weights.safetensors", "metrics.jsonl"):
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from polygraft.assembly.model import Model
 from polygraft.assembly.run import STOP, Run
 from polygraft.assembly.scoring import evaluate
 from polygraft.core.errors import UserError
-from sequence_runs import STEPS, TASKS, run_on, small_chunks, suite, write_table
+from same_end import assert_same_end
+from sequence_runs import TASKS, run_on, small_chunks, suite, write_table
 
 KINDS = list(TASKS)
-PARTS = ("weights", "optimizer", "balancer")
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,6 @@ def alone(home: Path) -> dict[str, Run]:
         with small_chunks():
             ended[kind] = work(folder, attempt=1)
     return ended
-
-
-def assert_same_end(folder: Path, other: Path) -> None:
-    names = [f"checkpoints/step-{STEPS:08d}/{part}.safetensors" for part in PARTS]
-    for name in (*names, "model/weights.safetensors", "metrics.jsonl"):
-        assert (folder / name).read_bytes() == (other / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,10 +18,10 @@ from polygraft.assembly.run import STOP, Run
 from polygraft.assembly.scoring import evaluate
 from polygraft.assembly.tables import prepare_tables
 from polygraft.core.seeding import seed_torch
-from unlabelled_runs import STEPS, TASKS, run_on, suite
+from same_end import assert_same_end
+from unlabelled_runs import TASKS, run_on, suite
 
 KINDS = list(TASKS)
-PARTS = ("weights", "optimizer", "players", "balancer")
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,6 @@ def alone(home: Path) -> dict[str, Run]:
         lay_out(suite(home, kind), folder)
         ended[kind] = work(folder, attempt=1)
     return ended
-
-
-def assert_same_end(folder: Path, other: Path) -> None:
-    names = [f"checkpoints/step-{STEPS:08d}/{part}.safetensors" for part in PARTS]
-    for name in (*names, "model/weights.safetensors", "metrics.jsonl"):
-        assert (folder / name).read_bytes() == (other / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from polygraft.data.label_values import part_faults
 from polygraft.data.ragged import Ragged
 from polygraft.data.spec import TargetSpec
 from polygraft.data.target import Labels, Target
@@ -46,3 +47,22 @@ class TargetKind(ABC):
     def lacking(self, labels: Labels, rows: np.ndarray, part: str) -> list[str]:
         """What these labelled rows of a part ought to have and do not; as a rule nothing."""
         return []
+
+
+class Counted(TargetKind):
+    """Labels of levels that are counted: the training rows must show every one."""
+
+    streams = True
+
+    @abstractmethod
+    def counts(self, labels: Labels, rows: np.ndarray) -> np.ndarray:
+        """int64 [levels]: how many of these labelled rows have each."""
+
+    def facts(self, labels: Labels, rows: np.ndarray, weights: np.ndarray) -> Target:
+        spec, counts = labels.spec, self.counts(labels, rows)
+        return Target(spec.task, spec.columns, spec.kind, labels.levels, tuple(counts.tolist()), len(rows))
+
+    def lacking(self, labels: Labels, rows: np.ndarray, part: str) -> list[str]:
+        """A class of many may well be absent from a small part that is only scored."""
+        counts = self.counts(labels, rows)
+        return part_faults(labels.spec, labels.levels, part, labelled=len(rows), counts=counts)

@@ -9,16 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polygraft.data.columns import UnfitError
-from polygraft.data.label_values import category_of, codes_of, natural_order, part_faults
+from polygraft.data.label_values import category_of, codes_of, natural_order
 from polygraft.data.spec import TargetSpec
 from polygraft.data.target import Labels, Target
-from polygraft.data.target_kinds.base import TargetKind
+from polygraft.data.target_kinds.base import Counted
 
 
-class Category(TargetKind):
+class Category(Counted):
     """One class of several: its place in `levels`, int64 [rows]."""
-
-    streams = True
 
     def read(self, spec: TargetSpec, columns: Sequence[pa.ChunkedArray]) -> Labels:
         column = category_of(columns[0])
@@ -30,14 +28,5 @@ class Category(TargetKind):
     def encode(self, target: Target, columns: Sequence[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
         return codes_of(category_of(columns[0]), target.levels)
 
-    def facts(self, labels: Labels, rows: np.ndarray, weights: np.ndarray) -> Target:
-        spec, counts = labels.spec, self._counts(labels, rows)
-        return Target(spec.task, spec.columns, spec.kind, labels.levels, tuple(counts.tolist()), len(rows))
-
-    def lacking(self, labels: Labels, rows: np.ndarray, part: str) -> list[str]:
-        """A class of many may well be absent from a small part that is only scored; the training rows must show every one."""
-        counts = self._counts(labels, rows)
-        return part_faults(labels.spec, labels.levels, part, labelled=len(rows), counts=counts)
-
-    def _counts(self, labels: Labels, rows: np.ndarray) -> np.ndarray:
+    def counts(self, labels: Labels, rows: np.ndarray) -> np.ndarray:
         return np.bincount(labels.array[rows], minlength=len(labels.levels))

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from polygraft.data.label_values import part_faults, values_of
+from polygraft.data.label_values import values_of
 from polygraft.data.spec import TargetSpec
 from polygraft.data.target import Labels as AllLabels
 from polygraft.data.target import Target
-from polygraft.data.target_kinds.base import TargetKind
+from polygraft.data.target_kinds.base import Counted
 
 
-class Labels(TargetKind):
+class Labels(Counted):
     """Any of several labels, a column each, 0 or 1, float32 [rows, columns]; a row is present when it has all of them."""
 
     columns = (2, None)
-    streams = True
 
     def read(self, spec: TargetSpec, columns: Sequence[pa.ChunkedArray]) -> AllLabels:
         return AllLabels(spec, *values_of("labels", list(columns)), spec.columns)
@@ -26,13 +25,5 @@ class Labels(TargetKind):
     def encode(self, target: Target, columns: Sequence[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
         return values_of("labels", list(columns))
 
-    def facts(self, labels: AllLabels, rows: np.ndarray, weights: np.ndarray) -> Target:
-        spec, counts = labels.spec, self._counts(labels, rows)
-        return Target(spec.task, spec.columns, spec.kind, spec.columns, tuple(counts.tolist()), len(rows))
-
-    def lacking(self, labels: AllLabels, rows: np.ndarray, part: str) -> list[str]:
-        counts = self._counts(labels, rows)
-        return part_faults(labels.spec, labels.levels, part, labelled=len(rows), counts=counts)
-
-    def _counts(self, labels: AllLabels, rows: np.ndarray) -> np.ndarray:
+    def counts(self, labels: AllLabels, rows: np.ndarray) -> np.ndarray:
         return labels.array[rows].sum(0, dtype=np.int64)
